@@ -156,7 +156,9 @@ pub trait Dialogue: Send {
 #[derive(Debug)]
 pub enum Side<'a> {
     /// A peer connected to the data door. `same_host`: from the same address as the conversation.
-    Opened { same_host: bool },
+    Opened {
+        same_host: bool,
+    },
     Data(&'a [u8]),
     /// Everything sent with [`Reply::side_send`] has gone out.
     Drained,
@@ -173,10 +175,18 @@ pub trait Answerer: Send {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// Starts a recording. Sizes in character cells.
-    Start { width: u16, height: u16, term: String, command: Option<String> },
+    Start {
+        width: u16,
+        height: u16,
+        term: String,
+        command: Option<String>,
+    },
     Output(Bytes),
     Input(Bytes),
-    Resize { width: u16, height: u16 },
+    Resize {
+        width: u16,
+        height: u16,
+    },
     /// Ends it; the stage then notes `SessionRecorded`. Implied when the connection ends.
     End,
 }
@@ -220,7 +230,12 @@ pub struct Reply {
 impl Reply {
     /// For the stage and for tests: time and randomness are given.
     pub fn new(now: Micros, seed: [u8; 32]) -> Self {
-        Self { now, rng: ChaCha12Rng::from_seed(seed), acts: Vec::new(), pending: BytesMut::new() }
+        Self {
+            now,
+            rng: ChaCha12Rng::from_seed(seed),
+            acts: Vec::new(),
+            pending: BytesMut::new(),
+        }
     }
 
     /// Sets the time that [`Reply::now`] tells. The stage does this before every call.
@@ -255,7 +270,11 @@ impl Reply {
 
     /// Keeps a file the attacker brought.
     pub fn keep(&mut self, path: impl Into<Captured>, bytes: impl Into<Bytes>, way: FileWay) {
-        self.act(Act::Keep(Kept { path: path.into(), bytes: bytes.into(), way }));
+        self.act(Act::Keep(Kept {
+            path: path.into(),
+            bytes: bytes.into(),
+            way,
+        }));
     }
 
     /// Adds to the terminal recording.

@@ -12,8 +12,7 @@ pub use decoy::{Answerer, Decoy, Dialogue, Door, Heard, Knob, KnobKind, Reply, S
 
 /// Every decoy there is, alphabetical. The catalogue, the dashboard's form and the fleet's port plan
 /// are all read from it.
-pub static ALL: &[&Decoy] = &[
-];
+pub static ALL: &[&Decoy] = &[];
 
 /// The decoy called `name`.
 pub fn find(name: &str) -> Option<&'static Decoy> {
