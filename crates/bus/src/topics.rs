@@ -1,0 +1,29 @@
+//! Every subject that is said, by name. Those with a part that varies are functions.
+
+/// Rows were committed: `{first_id, last_id, count}`. From the recorder.
+pub const SYSTEM_LOG: &str = "system.log";
+/// A source was seen for the first time: `{attacker_uuid, attacker_ip, first_seen}`. From the profiler.
+pub const ATTACKER_OBSERVED: &str = "attacker.observed";
+/// A source's profile changed: `{attacker_uuid, attacker_ip, event_count, …}`. From the profiler.
+pub const ATTACKER_SCORED: &str = "attacker.scored";
+/// A credential was stored: `{secret_sha256, secret_kind, attacker_ip, decky, service}`. From the recorder.
+pub const CREDENTIAL_CAPTURED: &str = "credential.captured";
+/// All heartbeats.
+pub const ALL_HEALTH: &str = "system.*.health";
+/// All changes of deckies.
+pub const ALL_DECKY_STATES: &str = "decky.*.state";
+
+/// A worker's heartbeat.
+pub fn health(worker: &str) -> String {
+    format!("system.{}.health", crate::subject::token(worker))
+}
+
+/// What a worker is asked to do: `{action: stop|start, requested_by}`.
+pub fn control(worker: &str) -> String {
+    format!("system.{}.control", crate::subject::token(worker))
+}
+
+/// A decky's state changed: `{host_uuid, name, state, transition, previous_state}`.
+pub fn decky_state(decky: &str) -> String {
+    format!("decky.{}.state", crate::subject::token(decky))
+}
