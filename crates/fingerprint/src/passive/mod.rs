@@ -1,0 +1,5 @@
+//! Readings of what came by itself.
+
+pub mod ssh;
+pub mod syn;
+pub mod tls;
