@@ -1,1 +1,54 @@
-//! To be written.
+//! The background jobs: one file each, where bus, store and the pure rooms meet.
+//!
+//! Never here: a conclusion (that is `insight`), SQL (that is `store`). A pass takes no input, is idempotent and
+//! catches up by itself; a lost wake costs latency, never data.
+//! Start reading at [`runner`], then [`profile`]. To add a worker: one file, one line in [`start`], its name in
+//! `bus::registry::KNOWN`.
+
+pub mod profile;
+pub mod record;
+pub mod runner;
+
+use bus::Bus;
+use model::Micros;
+use std::{path::PathBuf, time::SystemTime};
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+/// What every worker gets.
+#[derive(Clone, Debug)]
+pub struct Cx {
+    pub store: Store,
+    pub bus: Bus,
+    /// Directory with one spool for each writer.
+    pub spools: PathBuf,
+}
+
+impl Cx {
+    /// The time now.
+    pub fn now(&self) -> Micros {
+        Micros::of(SystemTime::now())
+    }
+}
+
+/// What a pass can fail of. The runner logs it, says so in the heartbeat and tries again later.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("spool {spool}: {source}")]
+    Spool { spool: String, source: spool::Error },
+}
+
+/// The workers that `decnet worker NAME` runs and `decnet up` runs all of, alphabetical.
+pub const NAMES: &[&str] = &["profile", "record"];
+
+/// Runs the worker called `name` until `stop`; `None`: there is no such worker.
+pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
+    Some(match name {
+        "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
+        "record" => tokio::spawn(runner::run(record::Recorder::new(), cx, stop)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,203 @@
+//! Takes events out of the spools and into the store: rows and spool position in one transaction, so each event is
+//! there exactly once whatever is killed when. Woken by the spool itself (inotify).
+
+mod rows;
+
+use crate::{
+    Cx, Error,
+    runner::{Pass, Worker},
+};
+use serde_json::json;
+use spool::Follower;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use store::{NewCredential, Position, Recorded};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+/// Most events in one transaction.
+const EVENTS: usize = 4_000;
+/// Most bytes of events read for one transaction.
+const BYTES: usize = 16 * 1024 * 1024;
+/// Events read in one go while the spool is longer than one transaction.
+const TEXT_ROWS: i64 = 5_000;
+
+/// The recorder.
+#[derive(Debug)]
+pub struct Recorder {
+    spools: BTreeMap<String, Followed>,
+    stirs: (mpsc::Sender<()>, mpsc::Receiver<()>),
+    /// When the directory was last looked through for new spools.
+    looked: Option<std::time::Instant>,
+    /// Whether the text index may be behind.
+    unindexed: bool,
+}
+
+#[derive(Debug)]
+struct Followed {
+    dir: PathBuf,
+    follower: Follower,
+    /// Tells `stirs` of new data; ends with this.
+    watch: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+impl Recorder {
+    /// Starts without knowing any spool; they are looked for.
+    pub fn new() -> Self {
+        Self { spools: BTreeMap::new(), stirs: mpsc::channel(1), looked: None, unindexed: true }
+    }
+
+    async fn look(&mut self, cx: &Cx) -> Result<(), Error> {
+        if self.looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
+            return Ok(());
+        }
+        self.looked = Some(std::time::Instant::now());
+        let failed = |spool: &str| {
+            let spool = spool.to_owned();
+            move |source| Error::Spool { spool, source }
+        };
+        for listed in spool::list(&cx.spools).map_err(failed("(all)"))? {
+            if self.spools.contains_key(&listed.name) {
+                continue;
+            }
+            let stored = cx.store.spool_position(&listed.name).await?;
+            let follower = Follower::open(&listed.path, place(stored)).map_err(failed(&listed.name))?;
+            info!(spool = listed.name, ?stored, "following");
+            let watch = tokio::spawn(watch(listed.path.clone(), self.stirs.0.clone()));
+            self.spools.insert(listed.name, Followed { dir: listed.path, follower, watch });
+        }
+        Ok(())
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Worker for Recorder {
+    const NAME: &'static str = "record";
+    const WAKES_ON: &'static [&'static str] = &[];
+    const EVERY: Duration = Duration::from_millis(500);
+
+    async fn pass(&mut self, cx: &Cx) -> Result<Pass, Error> {
+        self.look(cx).await?;
+        let mut pass = Pass::default();
+        let names: Vec<String> = self.spools.keys().cloned().collect();
+        for name in names {
+            // A spool that fails is opened anew at the stored position next time.
+            let Some(mut followed) = self.spools.remove(&name) else { continue };
+            let (done, more) = match record(cx, &name, &mut followed).await {
+                Ok(did) => did,
+                Err(error) => {
+                    self.looked = None;
+                    return Err(error);
+                }
+            };
+            if more {
+                pass.lag += i64::try_from(spool::backlog(&followed.dir, followed.follower.position()).unwrap_or(0)).unwrap_or(i64::MAX);
+            }
+            self.spools.insert(name, followed);
+            pass.done += done;
+            pass.more |= more;
+        }
+        self.unindexed |= pass.done > 0;
+        // The text index is brought up to date when there is nothing else to do.
+        if !pass.more && pass.done == 0 && self.unindexed {
+            let taken = cx.store.index_text(TEXT_ROWS).await?;
+            self.unindexed = taken > 0;
+            pass.more = taken > 0;
+        }
+        Ok(pass)
+    }
+
+    async fn stirred(&mut self) {
+        let _stir = self.stirs.1.recv().await;
+    }
+}
+
+fn place(position: Position) -> spool::Position {
+    spool::Position { segment: position.segment, offset: position.offset }
+}
+
+async fn watch(dir: PathBuf, stirs: mpsc::Sender<()>) {
+    let mut watch = match spool::Watch::new(&dir) {
+        Ok(watch) => watch,
+        Err(error) => {
+            warn!(%error, dir = %dir.display(), "cannot watch the spool; the slow tick will do");
+            return;
+        }
+    };
+    while watch.changed().await.is_ok() {
+        // One waiting stir is enough.
+        let _full = stirs.try_send(());
+        if stirs.is_closed() {
+            return;
+        }
+    }
+}
+
+/// Records one batch; how many events, and whether there are more.
+async fn record(cx: &Cx, name: &str, followed: &mut Followed) -> Result<(u64, bool), Error> {
+    let failed = |source| Error::Spool { spool: name.to_owned(), source };
+    let batch = tokio::task::block_in_place(|| followed.follower.next_batch(EVENTS, BYTES)).map_err(failed)?;
+    if batch.skipped > 0 {
+        warn!(spool = name, bytes = batch.skipped, at = ?batch.from, "damaged part of the spool skipped");
+        metrics::counter!("decnet_spool_skipped_bytes_total").increment(batch.skipped);
+    }
+    if batch.from == batch.to {
+        return Ok((0, false));
+    }
+    let stand = |p: spool::Position| Position { segment: p.segment, offset: p.offset };
+    let rows = rows::batch(name, stand(batch.from), stand(batch.to), &batch.events);
+    match cx.store.record(&rows).await? {
+        Recorded::Now { first_log, last_log } => {
+            let count = batch.events.len();
+            metrics::counter!("decnet_events_recorded_total").increment(count as u64);
+            if count > 0 {
+                let said = json!({ "first_id": first_log, "last_id": last_log, "count": count });
+                bus::unix::say(&cx.bus, bus::topics::SYSTEM_LOG, said).await;
+            }
+            for credential in rows.credentials.iter().take(256) {
+                bus::unix::say(&cx.bus, bus::topics::CREDENTIAL_CAPTURED, captured(credential)).await;
+            }
+            retire(&followed.dir, batch.from, batch.to);
+        }
+        Recorded::StandsAt(position) => {
+            // Another recorder was here, or an earlier commit's answer was lost.
+            warn!(spool = name, ?position, "the store stands elsewhere; going on from there");
+            followed.follower = Follower::open(&followed.dir, place(position)).map_err(failed)?;
+            return Ok((0, true));
+        }
+    }
+    Ok((batch.events.len() as u64, batch.events.len() >= EVENTS || batch.from.segment != batch.to.segment))
+}
+
+fn captured(credential: &NewCredential) -> serde_json::Value {
+    json!({
+        "secret_sha256": credential.secret_sha256,
+        "secret_kind": credential.secret_kind,
+        "attacker_ip": credential.attacker_ip,
+        "decky": credential.decky_name,
+        "service": credential.service,
+    })
+}
+
+/// Deletes segments that are wholly recorded.
+fn retire(dir: &Path, from: spool::Position, to: spool::Position) {
+    if from.segment != to.segment
+        && let Err(error) = spool::retire(dir, to)
+    {
+        warn!(%error, "a recorded segment stays on disk");
+    }
+}
