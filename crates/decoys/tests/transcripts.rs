@@ -38,45 +38,23 @@ fn every_transcript_plays() {
     for decoy in decoys::ALL {
         let folder = root.join(decoy.name);
         let mut files: Vec<_> = match fs::read_dir(&folder) {
-            Ok(dir) => dir
-                .map(|e| e.unwrap().path())
-                .filter(|p| p.extension().is_some_and(|x| x == "txt"))
-                .collect(),
+            Ok(dir) => dir.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|x| x == "txt")).collect(),
             Err(_) => Vec::new(),
         };
         files.sort();
         if files.is_empty() {
-            writeln!(
-                failures,
-                "{}: no transcript in {}",
-                decoy.name,
-                folder.display()
-            )
-            .unwrap();
+            writeln!(failures, "{}: no transcript in {}", decoy.name, folder.display()).unwrap();
         }
         for file in files {
-            let name = format!(
-                "{}/{}",
-                decoy.name,
-                file.file_name().unwrap().to_string_lossy()
-            );
+            let name = format!("{}/{}", decoy.name, file.file_name().unwrap().to_string_lossy());
             if only.as_ref().is_some_and(|o| !name.contains(o)) {
                 continue;
             }
             played += 1;
             let text = fs::read_to_string(&file).unwrap();
-            let sent: usize = text
-                .lines()
-                .filter(|l| l.starts_with('>'))
-                .map(str::len)
-                .sum();
+            let sent: usize = text.lines().filter(|l| l.starts_with('>')).map(str::len).sum();
             for slowly in [false, true] {
-                if slowly
-                    && (sent > 16 * 1024
-                        || text
-                            .lines()
-                            .any(|l| matches!(l.trim_end(), "= whole" | "= udp")))
-                {
+                if slowly && (sent > 16 * 1024 || text.lines().any(|l| matches!(l.trim_end(), "= whole" | "= udp"))) {
                     continue;
                 }
                 if let Err(why) = play(decoy, &text, slowly) {
@@ -103,19 +81,11 @@ fn play(decoy: &'static Decoy, text: &str, slowly: bool) -> Result<(), String> {
     let mut persona = rehearse::persona();
     let mut door = None;
     let mut udp = false;
-    let lines: Vec<(usize, &str)> = text
-        .lines()
-        .enumerate()
-        .map(|(i, l)| (i + 1, l))
-        .filter(|(_, l)| !l.starts_with('#') && !l.trim().is_empty())
-        .collect();
+    let lines: Vec<(usize, &str)> =
+        text.lines().enumerate().map(|(i, l)| (i + 1, l)).filter(|(_, l)| !l.starts_with('#') && !l.trim().is_empty()).collect();
     let settings = lines
         .iter()
-        .take_while(|(_, l)| {
-            ["= knob ", "= door ", "= udp", "= whole"]
-                .iter()
-                .any(|s| l.starts_with(s))
-        })
+        .take_while(|(_, l)| ["= knob ", "= door ", "= udp", "= whole"].iter().any(|s| l.starts_with(s)))
         .map(|(_, l)| l[2..].trim())
         .collect::<Vec<_>>();
     for setting in &settings {
@@ -123,10 +93,7 @@ fn play(decoy: &'static Decoy, text: &str, slowly: bool) -> Result<(), String> {
         match words[..] {
             ["knob", name, value] => {
                 let service = persona.services.iter_mut().find(|s| s.name == decoy.name);
-                service
-                    .ok_or("the persona lacks this service")?
-                    .knobs
-                    .insert(name.into(), value.into());
+                service.ok_or("the persona lacks this service")?.knobs.insert(name.into(), value.into());
             }
             ["door", "tls", port] => door = Some(Door::Tls(port.parse().map_err(|_| "no port")?)),
             ["door", port] => door = Some(Door::Plain(port.parse().map_err(|_| "no port")?)),
@@ -136,18 +103,10 @@ fn play(decoy: &'static Decoy, text: &str, slowly: bool) -> Result<(), String> {
     }
     let visit = rehearse::visit(persona, decoy.name);
     let start = |visit| {
-        if udp {
-            Rehearsal::datagram(decoy, visit)
-        } else {
-            Rehearsal::start(decoy, visit, door)
-        }
-        .ok_or("the decoy has no such door")
+        if udp { Rehearsal::datagram(decoy, visit) } else { Rehearsal::start(decoy, visit, door) }.ok_or("the decoy has no such door")
     };
     let mut stage = start(visit.clone())?;
-    let mut turn = Turn {
-        line: 1,
-        ..Turn::default()
-    };
+    let mut turn = Turn { line: 1, ..Turn::default() };
     let mut pending: Vec<u8> = Vec::new();
     for &(number, line) in &lines[settings.len()..] {
         let (mark, rest) = line.split_at(1);
@@ -163,21 +122,14 @@ fn play(decoy: &'static Decoy, text: &str, slowly: bool) -> Result<(), String> {
                 }
                 pending.extend(unescape(rest).map_err(|e| format!("line {number}: {e}"))?);
             }
-            "<" => turn
-                .expected
-                .get_or_insert_default()
-                .extend(pieces(rest).map_err(|e| format!("line {number}: {e}"))?),
+            "<" => turn.expected.get_or_insert_default().extend(pieces(rest).map_err(|e| format!("line {number}: {e}"))?),
             "!" => turn.notes.push((number, rest.to_owned())),
             "=" => {
-                if rest.trim() != "hangup"
-                    && rest.trim() != "open"
-                    && !rest.starts_with("side sent")
-                {
+                if rest.trim() != "hangup" && rest.trim() != "open" && !rest.starts_with("side sent") {
                     check(&mut stage, &mut turn)?;
                     turn.line = number;
                 }
-                step(&mut stage, rest.trim_end(), &start, &visit)
-                    .map_err(|e| format!("line {number}: {e}"))?;
+                step(&mut stage, rest.trim_end(), &start, &visit).map_err(|e| format!("line {number}: {e}"))?;
             }
             _ => return Err(format!("line {number}: a line begins with # > < ! or =")),
         }
@@ -229,10 +181,7 @@ fn step(
             } else if let Some(data) = text.strip_prefix("sent") {
                 let got = stage.side_sent();
                 if !matches(&pieces(data.trim_start())?, &got) {
-                    return Err(format!(
-                        "sent on the data connection:\n= side sent {}",
-                        got.escape_ascii()
-                    ));
+                    return Err(format!("sent on the data connection:\n= side sent {}", got.escape_ascii()));
                 }
             } else {
                 return Err(format!("unknown side step `{text}`"));
@@ -248,27 +197,14 @@ fn check(stage: &mut Rehearsal, turn: &mut Turn) -> Result<(), String> {
     let saws = stage.saws();
     let turn = std::mem::take(turn);
     if !matches(turn.expected.as_deref().unwrap_or_default(), &sent) {
-        return Err(format!(
-            "after line {}: sent was\n{}",
-            turn.line,
-            shown(&sent)
-        ));
+        return Err(format!("after line {}: sent was\n{}", turn.line, shown(&sent)));
     }
     let mut left = saws.iter();
     for (number, note) in &turn.notes {
-        let found = if note.trim() == "none" {
-            saws.is_empty()
-        } else {
-            left.any(|saw| noted(note, saw).unwrap_or(false))
-        };
+        let found = if note.trim() == "none" { saws.is_empty() } else { left.any(|saw| noted(note, saw).unwrap_or(false)) };
         if !found {
-            let all: String = saws
-                .iter()
-                .map(|s| format!("! {} {}\n", s.event_type(), Value::Object(s.fields())))
-                .collect();
-            return Err(format!(
-                "line {number}: `{note}` was not noted (or not in this order); noted were\n{all}"
-            ));
+            let all: String = saws.iter().map(|s| format!("! {} {}\n", s.event_type(), Value::Object(s.fields()))).collect();
+            return Err(format!("line {number}: `{note}` was not noted (or not in this order); noted were\n{all}"));
         }
     }
     Ok(())
@@ -277,16 +213,7 @@ fn check(stage: &mut Rehearsal, turn: &mut Turn) -> Result<(), String> {
 /// What was sent, as lines to paste.
 fn shown(sent: &[u8]) -> String {
     sent.split_inclusive(|&b| b == b'\n')
-        .map(|l| {
-            format!(
-                "< {}\n",
-                l.escape_ascii()
-                    .to_string()
-                    .replace("\\'", "'")
-                    .replace("\\\"", "\"")
-                    .replace('{', "\\{")
-            )
-        })
+        .map(|l| format!("< {}\n", l.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"").replace('{', "\\{")))
         .collect()
 }
 
@@ -305,16 +232,10 @@ fn noted(note: &str, saw: &Saw) -> Result<bool, String> {
         let (key, after) = rest.split_once('=').ok_or("a field is key=value")?;
         let (value, after) = match after.strip_prefix('"') {
             Some(quoted) => {
-                let end = quoted
-                    .match_indices('"')
-                    .map(|(i, _)| i)
-                    .find(|&i| !quoted[..i].ends_with('\\'))
-                    .ok_or("a quote is open")?;
+                let end = quoted.match_indices('"').map(|(i, _)| i).find(|&i| !quoted[..i].ends_with('\\')).ok_or("a quote is open")?;
                 (quoted[..end].replace("\\\"", "\""), &quoted[end + 1..])
             }
-            None => after
-                .split_once(' ')
-                .map_or((after.to_owned(), ""), |(v, r)| (v.to_owned(), r)),
+            None => after.split_once(' ').map_or((after.to_owned(), ""), |(v, r)| (v.to_owned(), r)),
         };
         let have = match fields.get(key) {
             Some(Value::String(text)) => text.clone(),
@@ -339,9 +260,7 @@ enum Piece {
 fn matches(pieces: &[Piece], bytes: &[u8]) -> bool {
     match pieces {
         [] => bytes.is_empty(),
-        [Piece::Exactly(text), rest @ ..] => bytes
-            .strip_prefix(text.as_slice())
-            .is_some_and(|b| matches(rest, b)),
+        [Piece::Exactly(text), rest @ ..] => bytes.strip_prefix(text.as_slice()).is_some_and(|b| matches(rest, b)),
         [Piece::Count(n), rest @ ..] => bytes.get(*n..).is_some_and(|b| matches(rest, b)),
         [Piece::Any] => true,
         [Piece::Any, rest @ ..] => (0..=bytes.len()).any(|i| matches(rest, &bytes[i..])),
@@ -353,10 +272,7 @@ fn pieces(text: &str) -> Result<Vec<Piece>, String> {
     let mut plain = String::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let mask = rest
-            .strip_prefix('{')
-            .and_then(|r| r.split_once('}'))
-            .filter(|(m, _)| *m == "*" || m.parse::<usize>().is_ok());
+        let mask = rest.strip_prefix('{').and_then(|r| r.split_once('}')).filter(|(m, _)| *m == "*" || m.parse::<usize>().is_ok());
         if let Some((mask, after)) = mask {
             if !plain.is_empty() {
                 all.push(Piece::Exactly(unescape(&std::mem::take(&mut plain))?));
@@ -396,14 +312,10 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
             Some(other @ (b'\\' | b'{' | b'}' | b'"' | b'\'')) => other,
             Some(b'x') => {
                 let digits = [bytes.next().unwrap_or(b'?'), bytes.next().unwrap_or(b'?')];
-                u8::from_str_radix(&String::from_utf8_lossy(&digits), 16)
-                    .map_err(|_| "\\x needs two hex digits")?
+                u8::from_str_radix(&String::from_utf8_lossy(&digits), 16).map_err(|_| "\\x needs two hex digits")?
             }
             other => {
-                return Err(format!(
-                    "unknown escape \\{}",
-                    other.map_or('?', char::from)
-                ));
+                return Err(format!("unknown escape \\{}", other.map_or('?', char::from)));
             }
         });
     }
@@ -411,14 +323,8 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(
-        text.find(|c: char| c.is_ascii_alphabetic())
-            .ok_or("a time is like 5s or 200ms")?,
-    );
-    let number: u64 = number
-        .trim()
-        .parse()
-        .map_err(|_| "a time is like 5s or 200ms")?;
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).ok_or("a time is like 5s or 200ms")?);
+    let number: u64 = number.trim().parse().map_err(|_| "a time is like 5s or 200ms")?;
     match unit {
         "ms" => Ok(Duration::from_millis(number)),
         "s" => Ok(Duration::from_secs(number)),
@@ -429,13 +335,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[test]
 fn masks_and_escapes() {
-    let check = |expected: &str, bytes: &[u8], fits: bool| {
-        assert_eq!(
-            matches(&pieces(expected).unwrap(), bytes),
-            fits,
-            "{expected}"
-        )
-    };
+    let check = |expected: &str, bytes: &[u8], fits: bool| assert_eq!(matches(&pieces(expected).unwrap(), bytes), fits, "{expected}");
     check("abc\\r\\n", b"abc\r\n", true);
     check("a{*}c", b"axxxc", true);
     check("a{2}c", b"axxc", true);

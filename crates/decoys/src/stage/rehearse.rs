@@ -8,9 +8,7 @@
 //! ```
 
 use bytes::{Buf, BytesMut};
-use model::{
-    Account, DeckyId, Distro, Id, Micros, OsFamily, Persona, Saw, Service, Session, Software,
-};
+use model::{Account, DeckyId, Distro, Id, Micros, OsFamily, Persona, Saw, Service, Session, Software};
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
@@ -28,8 +26,7 @@ pub const NOW: Micros = Micros(1_772_442_900_000_000);
 pub const SEED: [u8; 32] = [0x5a; 32];
 
 /// Address the rehearsed visitor comes from.
-pub const PEER: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66)), 40_404);
+pub const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66)), 40_404);
 
 /// A fixed Debian 12 machine that offers every service: `files02.corp.kestrel-logistics.com`,
 /// accounts `root`/`Winter2025`, `deploy`/`deploy123` (sudo), `backup` (no password login) and
@@ -62,42 +59,10 @@ pub fn persona() -> Persona {
         ipv4_prefix: 24,
         gateway: Some(Ipv4Addr::new(198, 51, 100, 1)),
         accounts: vec![
-            account(
-                "root",
-                0,
-                "root",
-                "/root",
-                "/bin/bash",
-                Some("Winter2025"),
-                false,
-            ),
-            account(
-                "deploy",
-                1000,
-                "Deploy,,,",
-                "/home/deploy",
-                "/bin/bash",
-                Some("deploy123"),
-                true,
-            ),
-            account(
-                "backup",
-                34,
-                "backup",
-                "/var/backups",
-                "/usr/sbin/nologin",
-                None,
-                false,
-            ),
-            account(
-                "mgarcia",
-                1001,
-                "Marta Garcia,,,",
-                "/home/mgarcia",
-                "/bin/bash",
-                Some("summer19"),
-                false,
-            ),
+            account("root", 0, "root", "/root", "/bin/bash", Some("Winter2025"), false),
+            account("deploy", 1000, "Deploy,,,", "/home/deploy", "/bin/bash", Some("deploy123"), true),
+            account("backup", 34, "backup", "/var/backups", "/usr/sbin/nologin", None, false),
+            account("mgarcia", 1001, "Marta Garcia,,,", "/home/mgarcia", "/bin/bash", Some("summer19"), false),
         ],
         services: vec![
             service("ftp", "vsFTPd", "3.0.3", ""),
@@ -113,15 +78,7 @@ pub fn persona() -> Persona {
     }
 }
 
-fn account(
-    name: &str,
-    uid: u32,
-    gecos: &str,
-    home: &str,
-    shell: &str,
-    password: Option<&str>,
-    sudo: bool,
-) -> Account {
+fn account(name: &str, uid: u32, gecos: &str, home: &str, shell: &str, password: Option<&str>, sudo: bool) -> Account {
     Account {
         name: name.into(),
         uid,
@@ -138,21 +95,14 @@ fn service(name: &str, product: &str, version: &str, package: &str) -> Service {
     Service {
         name: name.into(),
         knobs: BTreeMap::new(),
-        software: Software {
-            product: product.into(),
-            version: version.into(),
-            package: package.into(),
-        },
+        software: Software { product: product.into(), version: version.into(), package: package.into() },
     }
 }
 
 /// A visit of [`PEER`] to `service` of `persona`, with nothing left from before. Two data doors stand
 /// at ports 40001 and 40002.
 pub fn visit(persona: Persona, service: &'static str) -> Visit {
-    let knobs = persona
-        .service(service)
-        .map(|s| s.knobs.clone())
-        .unwrap_or_default();
+    let knobs = persona.service(service).map(|s| s.knobs.clone()).unwrap_or_default();
     let local = persona.ipv4.unwrap_or(Ipv4Addr::LOCALHOST);
     Visit {
         persona: Arc::new(persona),
@@ -190,10 +140,7 @@ pub struct Rehearsal {
 
 impl std::fmt::Debug for Rehearsal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rehearsal")
-            .field("service", &self.visit.service)
-            .field("hung_up", &self.hung_up)
-            .finish_non_exhaustive()
+        f.debug_struct("Rehearsal").field("service", &self.visit.service).field("hung_up", &self.hung_up).finish_non_exhaustive()
     }
 }
 
@@ -206,15 +153,9 @@ impl Rehearsal {
 
     /// The stream that stands at `door` (any stream if `None`), already opened. `None`: the decoy has
     /// none.
-    pub fn start(
-        decoy: &'static Decoy,
-        mut visit: Visit,
-        door: Option<crate::Door>,
-    ) -> Option<Self> {
+    pub fn start(decoy: &'static Decoy, mut visit: Visit, door: Option<crate::Door>) -> Option<Self> {
         let (doors, make) = decoy.speaks.iter().find_map(|s| match s {
-            Speaks::Stream(doors, make) if door.is_none_or(|d| doors.contains(&d)) => {
-                Some((doors, make))
-            }
+            Speaks::Stream(doors, make) if door.is_none_or(|d| doors.contains(&d)) => Some((doors, make)),
             _ => None,
         })?;
         match door.or_else(|| doors.first().copied()) {
