@@ -1,0 +1,222 @@
+//! `decnet up`: everything in one process.
+
+use crate::{
+    commands::{self, user},
+    config::{Config, Wrong},
+    fleet_table::StoreTable,
+    home, print,
+};
+use anyhow::Context;
+use bus::{
+    Bus,
+    registry::{BEAT, Heartbeat},
+    topics,
+};
+use fleet::{Deployer, Plan, RuntimeKind, Settings};
+use serde_json::json;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use store::Store;
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+use workers::Cx;
+
+/// Longest time to wait for everything to finish.
+const DRAIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Address and port of the dashboard; port 0: any free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Does not make the lab on the first start
+    #[arg(long)]
+    no_lab: bool,
+    /// native: a network namespace for each decky (root); loopback: 127.x addresses, no privilege
+    /// [default: native for root, else loopback]
+    #[arg(long, value_parser = ["native", "loopback"])]
+    runtime: Option<String>,
+    /// Network interface on which the deckies appear (native; default: a private bridge on this host)
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
+    /// Prints one line of JSON when ready, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args, config: Config) -> anyhow::Result<()> {
+    commands::log(&config)?;
+    home::prepare(&config)?;
+    let secret = home::secret(&config)?;
+    commands::runtime()?.block_on(up(args, config, secret))
+}
+
+async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let bus = Bus::memory();
+    let listen = args.listen.unwrap_or(config.listen);
+    let listener = TcpListener::bind(listen).await.map_err(|error| Wrong(format!("the dashboard cannot listen on {listen}: {error}")))?;
+    let address = listener.local_addr()?;
+
+    tasks.spawn(serve_bus(bus.clone(), config.bus_socket(), stop.clone()));
+    tasks.spawn(beat(bus.clone(), "bus", watch::channel(String::new()).1, stop.clone()));
+
+    // Deckies first: they need no database, and capture must not wait for one.
+    let (store_ready, store_seen) = watch::channel(None::<Store>);
+    let table = Arc::new(StoreTable::new(store_seen, bus.clone()));
+    let deployer = Arc::new(Deployer::open(settings(&args, &config, secret)?, table)?);
+    let (fleet_trouble, fleet_seen) = watch::channel(String::new());
+    tasks.spawn(beat(bus.clone(), "fleet", fleet_seen, stop.clone()));
+    let fresh = deployer.restore().await.context("restoring the fleet")?;
+    let report = if fresh && !args.no_lab { Some(deployer.deploy(&Plan::lab(), fleet::DeployMode::default()).await) } else { None };
+    match report {
+        Some(Ok(report)) => info!("the lab is up: {report}"),
+        Some(Err(trouble)) => {
+            error!(%trouble, "the lab could not be raised");
+            let _unwatched = fleet_trouble.send(trouble.to_string());
+        }
+        None => {}
+    }
+    tasks.spawn(fleet::control::serve(Arc::clone(&deployer), config.run_dir().join("fleet.sock"), stop.clone()));
+
+    let signals = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            commands::asked_to_stop().await;
+            stop.cancel();
+        }
+    });
+    let store = commands::open_store(&config, &stop).await?;
+    if let Some(store) = store {
+        let _unwatched = store_ready.send(Some(store.clone()));
+        deployer.sync_table().await;
+        let password = first_admin(&store).await?;
+        let cx = Cx { store: store.clone(), bus: bus.clone(), spools: config.spools() };
+        for name in workers::NAMES {
+            if let Some(running) = workers::start(name, cx.clone(), stop.clone()) {
+                tasks.spawn(running);
+            }
+        }
+        tasks.spawn(beat(bus.clone(), "api", watch::channel(String::new()).1, stop.clone()));
+        let api = api::Api::new(store, bus.clone(), commands::api::settings(&config, &secret)).await?;
+        tasks.spawn(api::serve(listener, api, stop.clone()));
+        greet(&args, address, password.as_deref(), &deployer).await?;
+        stop.cancelled().await;
+    }
+
+    info!("stopping");
+    stop.cancel();
+    deployer.shutdown().await;
+    tasks.close();
+    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        warn!(left = tasks.len(), "some parts did not finish in time");
+    }
+    signals.abort();
+    Ok(())
+}
+
+fn settings(args: &Args, config: &Config, secret: [u8; 32]) -> Result<Settings, Wrong> {
+    let named = args.runtime.as_deref().or(config.runtime.as_deref());
+    let runtime = match named {
+        None if nix::unistd::geteuid().is_root() => RuntimeKind::Native,
+        None | Some("loopback") => RuntimeKind::Loopback,
+        Some("native") => RuntimeKind::Native,
+        Some(other) => return Err(Wrong(format!("runtime {other:?} is unknown (allowed: native, loopback)"))),
+    };
+    Ok(Settings {
+        data_dir: config.data_dir.clone(),
+        run_dir: config.run_dir(),
+        decoy_binary: decoy_binary(config)?,
+        runtime,
+        interface: args.interface.clone().or_else(|| config.interface.clone()),
+        host_uuid: model::LOCAL_HOST.into(),
+        secret,
+    })
+}
+
+/// The `decoy` program stands beside this one unless the settings say otherwise.
+fn decoy_binary(config: &Config) -> Result<PathBuf, Wrong> {
+    let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(|dir| dir.join("decoy")));
+    match config.decoy.clone().or_else(beside) {
+        Some(path) if path.is_file() => Ok(path),
+        Some(path) => Err(Wrong(format!("the program that plays the deckies is missing: {} (set fleet.decoy or DECNET_DECOY)", path.display()))),
+        None => Err(Wrong("cannot tell where this program stands; set fleet.decoy or DECNET_DECOY".into())),
+    }
+}
+
+async fn serve_bus(bus: Bus, path: PathBuf, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        ended = bus::unix::serve(&bus, &path) => if let Err(error) = ended {
+            warn!(%error, "other processes cannot join the bus");
+        },
+    }
+    let _gone = std::fs::remove_file(&path);
+}
+
+/// Heartbeats of a part that has no runner of its own; the watched text is its trouble, empty for none.
+async fn beat(bus: Bus, worker: &str, trouble: watch::Receiver<String>, stop: CancellationToken) {
+    let worker = worker.to_owned();
+    loop {
+        let stopping = stop.is_cancelled();
+        let detail = trouble.borrow().clone();
+        let state = if stopping { "stopped" } else if detail.is_empty() { "running" } else { "failing" };
+        let beat = Heartbeat { worker: worker.clone(), pid: std::process::id(), state: state.into(), detail, ..Heartbeat::default() };
+        if let Ok(payload) = serde_json::to_value(beat) {
+            bus::unix::say(&bus, &topics::health(&worker), payload).await;
+        }
+        if stopping {
+            return;
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(BEAT) => {}
+        }
+    }
+}
+
+/// On the first start there is no account: makes the admin and gives the one-time password.
+async fn first_admin(store: &Store) -> anyhow::Result<Option<String>> {
+    if !store.users().await?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(user::add(store, "admin", "admin").await?))
+}
+
+async fn greet(args: &Args, address: SocketAddr, password: Option<&str>, deployer: &Deployer) -> anyhow::Result<()> {
+    let deckies = deployer.status().await;
+    let url = format!("http://{address}");
+    if args.json {
+        let ready = json!({ "event": "ready", "url": url, "username": "admin", "password": password, "deckies": deckies });
+        print::line(&ready.to_string());
+        return Ok(());
+    }
+    let running = deckies.iter().filter(|d| d.state == "running").count();
+    print::line("");
+    print::line(&format!("  decnet is up: {running} of {} deckies answer", deckies.len()));
+    print::line("");
+    print::line(&format!("  dashboard   {url}"));
+    match password {
+        Some(password) => print::line(&format!("  sign in     admin / {password}   (once; you then choose your own)")),
+        None => print::line("  sign in     with your account (`decnet user list`)"),
+    }
+    print::line("");
+    let find = |service: &str| deckies.iter().find_map(|d| d.address_of(service));
+    let tries: Vec<String> = [
+        find("ssh").map(|(ip, port)| if port == 22 { format!("ssh root@{ip}") } else { format!("ssh -p {port} root@{ip}") }),
+        find("http").map(|(ip, port)| if port == 80 { format!("curl -i http://{ip}/") } else { format!("curl -i http://{ip}:{port}/") }),
+        find("http").or_else(|| find("ssh")).map(|(ip, port)| format!("nmap -sV -p {port} {ip}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !tries.is_empty() {
+        print::line("  try on the lab, and watch the dashboard:");
+        for each in tries {
+            print::line(&format!("    {each}"));
+        }
+        print::line("");
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! A whole `decnet up` in a directory of its own, and its API as an operator sees it.
+
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// Longest time anything in a trial is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running product.
+#[derive(Debug)]
+pub struct World {
+    home: tempfile::TempDir,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    child: Child,
+    client: reqwest::Client,
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    password: String,
+    token: String,
+    /// The deckies as `up` printed them.
+    pub deckies: Vec<Value>,
+}
+
+/// The directory with the programs under test: where this test program was built.
+pub fn programs() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    let deps = exe.parent().unwrap();
+    let dir = if deps.ends_with("deps") { deps.parent().unwrap() } else { deps };
+    for program in ["decnet", "decoy"] {
+        assert!(dir.join(program).is_file(), "{} is not built: cargo build --workspace --bins", dir.join(program).display());
+    }
+    dir.to_owned()
+}
+
+impl World {
+    /// Starts with more arguments for `decnet up`; the first sign-in chooses a password.
+    pub async fn up(args: &[&str]) -> Self {
+        Self::up_in(tempfile::tempdir().unwrap(), args, &[]).await
+    }
+
+    /// Starts in `home`, with environment variables.
+    pub async fn up_in(home: tempfile::TempDir, args: &[&str], env: &[(&str, &str)]) -> Self {
+        open_to_others(home.path());
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        let env: Vec<(String, String)> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let (child, ready) = start(home.path(), &args, &env).await;
+        let mut world = Self {
+            home,
+            args,
+            env,
+            child,
+            client: reqwest::Client::new(),
+            url: ready["url"].as_str().unwrap().to_owned(),
+            password: ready["password"].as_str().unwrap_or_default().to_owned(),
+            token: String::new(),
+            deckies: ready["deckies"].as_array().cloned().unwrap_or_default(),
+        };
+        if !world.password.is_empty() {
+            world.sign_in().await;
+            let new = "correct horse battery staple";
+            let body = json!({ "old_password": world.password, "new_password": new });
+            let answer = world.post("/auth/change-password", &body).await;
+            assert_eq!(answer.0, 200, "{}", answer.1);
+            world.password = new.to_owned();
+            world.sign_in().await;
+        }
+        world
+    }
+
+    async fn sign_in(&mut self) {
+        let body = json!({ "username": "admin", "password": self.password });
+        let (status, answer) = self.post("/auth/login", &body).await;
+        assert_eq!(status, 200, "{answer}");
+        self.token = answer["access_token"].as_str().unwrap().to_owned();
+    }
+
+    /// The data directory.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Process id of `decnet up`.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id().expect("it runs")).unwrap()
+    }
+
+    /// Bearer token of the admin.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// GET below `/api/v1`, which must succeed.
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self.client.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token).send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "GET {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text))
+    }
+
+    /// GET of raw bytes below `/api/v1`, which must succeed.
+    pub async fn get_bytes(&self, path: &str) -> Vec<u8> {
+        let answer = self.client.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token).send().await.unwrap();
+        assert!(answer.status().is_success(), "GET {path}: {}", answer.status());
+        answer.bytes().await.unwrap().to_vec()
+    }
+
+    /// POST below `/api/v1`: status and answer.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let mut request = self.client.post(format!("{}/api/v1{path}", self.url)).json(body);
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    /// Asks again and again until `done` likes the answer.
+    pub async fn until(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let answer = self.get(path).await;
+            if done(&answer) {
+                return answer;
+            }
+            assert!(started.elapsed() < PATIENCE, "GET {path} never came to be: {answer:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Address and port of the first decky that offers `service`, and its name.
+    pub fn find(&self, service: &str) -> (String, u16, String) {
+        self.deckies
+            .iter()
+            .find_map(|d| {
+                let found = d["services"].as_array()?.iter().find(|s| s["name"] == service)?;
+                Some((d["ip"].as_str()?.to_owned(), u16::try_from(found["port"].as_u64()?).ok()?, d["name"].as_str()?.to_owned()))
+            })
+            .unwrap_or_else(|| panic!("no decky offers {service}: {:#?}", self.deckies))
+    }
+
+    /// Kills it with SIGKILL and starts it again in the same directory.
+    pub async fn kill_and_restart(&mut self) {
+        self.child.kill().await.unwrap();
+        let (child, ready) = start(self.home.path(), &self.args, &self.env).await;
+        self.child = child;
+        self.url = ready["url"].as_str().unwrap().to_owned();
+        self.deckies = ready["deckies"].as_array().cloned().unwrap_or_default();
+        self.sign_in().await;
+    }
+
+    /// Asks it to stop and waits; whether it ended well.
+    pub async fn stop(mut self) -> bool {
+        let pid = nix::unistd::Pid::from_raw(self.pid());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it did not stop").unwrap().success()
+    }
+}
+
+/// The unprivileged player must be able to walk through the directory.
+fn open_to_others(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o711)).unwrap();
+}
+
+async fn start(home: &Path, args: &[String], env: &[(String, String)]) -> (Child, Value) {
+    let mut child = Command::new(programs().join("decnet"))
+        .arg("up")
+        .args(["--json", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(home)
+        .args(args)
+        .envs(env.iter().map(|(k, v)| (k, v)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it is not ready in time").unwrap();
+    let ready = serde_json::from_str(&first.expect("it ended before it was ready")).unwrap();
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, ready)
+}
+
+/// Runs a real client and gives its exit code, standard output and standard error.
+pub async fn client(program: &str, args: &[&str], input: &[u8]) -> (i32, Vec<u8>, Vec<u8>) {
+    use tokio::io::AsyncWriteExt;
+    let mut child = Command::new(program)
+        .args(args)
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} cannot be started ({error}): scripts/setup test installs it"));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input).await.unwrap();
+    drop(stdin);
+    let out = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap_or_else(|_| panic!("{program} {args:?} hangs")).unwrap();
+    (out.status.code().unwrap_or(-1), out.stdout, out.stderr)
+}
