@@ -230,7 +230,12 @@ pub struct Reply {
 impl Reply {
     /// For the stage and for tests: time and randomness are given.
     pub fn new(now: Micros, seed: [u8; 32]) -> Self {
-        Self { now, rng: ChaCha12Rng::from_seed(seed), acts: Vec::new(), pending: BytesMut::new() }
+        Self {
+            now,
+            rng: ChaCha12Rng::from_seed(seed),
+            acts: Vec::new(),
+            pending: BytesMut::new(),
+        }
     }
 
     /// Sets the time that [`Reply::now`] tells. The stage does this before every call.
@@ -265,7 +270,11 @@ impl Reply {
 
     /// Keeps a file the attacker brought.
     pub fn keep(&mut self, path: impl Into<Captured>, bytes: impl Into<Bytes>, way: FileWay) {
-        self.act(Act::Keep(Kept { path: path.into(), bytes: bytes.into(), way }));
+        self.act(Act::Keep(Kept {
+            path: path.into(),
+            bytes: bytes.into(),
+            way,
+        }));
     }
 
     /// Adds to the terminal recording.

@@ -8,6 +8,7 @@
 
 pub mod control;
 pub mod decoy;
+pub mod shell;
 pub mod stage;
 
 pub use decoy::{Answerer, Decoy, Dialogue, Door, Heard, Knob, KnobKind, Reply, Speaks, Visit};

@@ -19,7 +19,11 @@ impl SideDoors {
     pub fn reserve(&self) -> Option<u16> {
         let mut mine = self.1.lock();
         let mut free = self.0.lock();
-        let port = if free.is_empty() { None } else { Some(free.remove(0)) };
+        let port = if free.is_empty() {
+            None
+        } else {
+            Some(free.remove(0))
+        };
         if let Some(old) = mine.take() {
             free.push(old);
         }
