@@ -67,7 +67,13 @@ impl Auth {
             Some((u, s)) if u == user && s == service => {}
             Some((u, s)) => {
                 let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-                return Err(Bye::Say(format!("Change of username or service not allowed: ({},{}) -> ({},{})", text(u), text(s), text(user), text(service))));
+                return Err(Bye::Say(format!(
+                    "Change of username or service not allowed: ({},{}) -> ({},{})",
+                    text(u),
+                    text(s),
+                    text(user),
+                    text(service)
+                )));
             }
         }
         self.dialog = Dialog::None;
@@ -88,7 +94,8 @@ impl Auth {
                 attempt(user, secret, SecretKind::Plaintext, account.is_some(), out);
                 parsed?;
                 if let Some(account) = account {
-                    out.pause(success_time(out.rng()));
+                    let time = success_time(out.rng());
+                    out.pause(time);
                     return Ok(Verdict::Accepted(Box::new(account)));
                 }
                 let quick = change || secret.len() > MAX_PASSWORD;
@@ -149,7 +156,8 @@ impl Auth {
                 let account = opens(scene.visit, &user, &service, secret);
                 attempt(&user, secret, SecretKind::Plaintext, account.is_some(), out);
                 if let Some(account) = account {
-                    out.pause(success_time(out.rng()));
+                    let time = success_time(out.rng());
+                    out.pause(time);
                     self.dialog = Dialog::Passed(Box::new(account));
                     let ask = Writer::message(msg::USERAUTH_INFO_REQUEST).string(b"").string(b"").string(b"");
                     return Ok(Some(Verdict::Answer(ask.u32(0).0)));

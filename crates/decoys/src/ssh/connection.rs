@@ -3,11 +3,7 @@
 
 use model::{Account, Micros, Saw};
 use rand::Rng;
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use super::{
     channel::{Channel, MAX_PACKET},
@@ -48,11 +44,26 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(visit: &Visit, account: Account, openssh: bool) -> Self {
-        Self { visit: visit.clone(), account, openssh, channels: BTreeMap::new(), pending: Vec::new(), no_more_sessions: false, forwards: Vec::new() }
+        Self {
+            visit: visit.clone(),
+            account,
+            openssh,
+            channels: BTreeMap::new(),
+            pending: Vec::new(),
+            no_more_sessions: false,
+            forwards: Vec::new(),
+        }
     }
 
     /// A message of the connection protocol; `false` if the product does not know it here.
-    pub(super) fn hear(&mut self, payload: &[u8], keys: &HostKeys, session: &[u8], sender: &mut Sender, out: &mut Reply) -> Result<bool, Bye> {
+    pub(super) fn hear(
+        &mut self,
+        payload: &[u8],
+        keys: &HostKeys,
+        session: &[u8],
+        sender: &mut Sender,
+        out: &mut Reply,
+    ) -> Result<bool, Bye> {
         let mut r = Reader(payload);
         match r.u8()? {
             msg::GLOBAL_REQUEST => self.global(r, keys, session, sender, out)?,
@@ -409,21 +420,21 @@ impl Connection {
             if subsystem != b"sftp" {
                 return Ok(None);
             }
-            return Ok(Some((Program::Sftp(Box::new(Sftp::new(Shell::new(&visit, login(None), now), &account))), None)));
+            return Ok(Some((Program::Sftp(Box::new(Sftp::new(&visit, &account, now))), None)));
         }
         if let Some(command) = argument {
-            if let Some(mut scp) = Scp::from_command(command, &account) {
+            if let Some(scp) = Scp::new(&visit, command, &account, now) {
                 out.note(Saw::Command { line: command.into(), user: Some(account.name.clone()), cwd: Some(account.home.clone()) });
-                scp.attach(Shell::new(&visit, login(None), now));
                 return Ok(Some((Program::Scp(Box::new(scp)), None)));
             }
             if Sftp::serves(command) {
                 out.note(Saw::Command { line: command.into(), user: Some(account.name.clone()), cwd: Some(account.home.clone()) });
-                return Ok(Some((Program::Sftp(Box::new(Sftp::new(Shell::new(&visit, login(None), now), &account))), None)));
+                return Ok(Some((Program::Sftp(Box::new(Sftp::new(&visit, &account, now))), None)));
             }
         }
         let frame = (!recording).then(|| {
-            let (width, height, term) = channel.tty.as_ref().map_or((80, 24, String::new()), |t| (t.cols.max(1), t.rows.max(1), t.term.clone()));
+            let (width, height, term) =
+                channel.tty.as_ref().map_or((80, 24, String::new()), |t| (t.cols.max(1), t.rows.max(1), t.term.clone()));
             Frame::Start { width, height, term, command: argument.map(|c| String::from_utf8_lossy(c).into_owned()) }
         });
         let shell = Shell::new(&visit, login(argument.map(<[u8]>::to_vec)), now);

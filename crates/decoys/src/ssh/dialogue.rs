@@ -58,7 +58,9 @@ struct Live {
 enum Kexing {
     Idle,
     /// Our KEXINIT is out, the client's has not come.
-    Offered { ours: Vec<u8> },
+    Offered {
+        ours: Vec<u8>,
+    },
     Agreed(Box<Exchange>),
     /// Our NEWKEYS are out; these keys open what follows the client's.
     Keyed(Box<Keys>),

@@ -55,7 +55,20 @@ fn judge(line: &[u8], out: &mut Reply) -> Result<Client, Bye> {
         return Err(Bye::Silent);
     }
     let old = [&b"OpenSSH_2"[..], b"OpenSSH_3", b"OpenSSH_4"];
-    let tera_term = [&b"TeraTerm SSH"[..], b"TTSSH/1.5.", b"TTSSH/2.1", b"TTSSH/2.2", b"TTSSH/2.3", b"TTSSH/2.4", b"TTSSH/2.5", b"TTSSH/2.6", b"TTSSH/2.70", b"TTSSH/2.71", b"TTSSH/2.72", b"Cisco-1."];
+    let tera_term = [
+        &b"TeraTerm SSH"[..],
+        b"TTSSH/1.5.",
+        b"TTSSH/2.1",
+        b"TTSSH/2.2",
+        b"TTSSH/2.3",
+        b"TTSSH/2.4",
+        b"TTSSH/2.5",
+        b"TTSSH/2.6",
+        b"TTSSH/2.70",
+        b"TTSSH/2.71",
+        b"TTSSH/2.72",
+        b"Cisco-1.",
+    ];
     Ok(Client {
         banner: line.to_vec(),
         openssh: version.starts_with(b"OpenSSH") && !old.iter().any(|o| version.starts_with(o)),
@@ -95,7 +108,8 @@ mod tests {
     fn check(line: &[u8], expect: &[u8]) {
         let mut out = Reply::new(model::Micros(0), [0; 32]);
         let result = read(line, &mut out);
-        let sent: Vec<u8> = out.take().into_iter().flat_map(|act| if let crate::decoy::Act::Send(b) = act { b.to_vec() } else { Vec::new() }).collect();
+        let sent: Vec<u8> =
+            out.take().into_iter().flat_map(|act| if let crate::decoy::Act::Send(b) = act { b.to_vec() } else { Vec::new() }).collect();
         assert_eq!(sent.escape_ascii().to_string(), expect.escape_ascii().to_string(), "{}", line.escape_ascii());
         assert_eq!(result.is_err(), !expect.is_empty());
     }

@@ -152,7 +152,8 @@ impl Choice {
     /// Keys for both directions: client to server, server to client.
     pub(super) fn keys(&self, agreed: &Agreed, session: &[u8]) -> Result<(Keys, Keys), Bye> {
         let one = |index: usize, letters: [u8; 3], seal: bool| {
-            let (Some(&cipher), Some(&mac), Some(&compress)) = (self.ciphers.get(index), self.macs.get(index), self.compress.get(index)) else {
+            let (Some(&cipher), Some(&mac), Some(&compress)) = (self.ciphers.get(index), self.macs.get(index), self.compress.get(index))
+            else {
                 return Err(Bye::Silent);
             };
             let [iv, key, integrity] = letters;
@@ -175,7 +176,9 @@ fn common<'a>(client: &'a str, server: &str) -> Option<&'a str> {
 /// Our KEXINIT payload.
 pub(super) fn kexinit(profile: &Profile, cookie: [u8; 16]) -> Vec<u8> {
     let mut w = Writer::message(msg::KEXINIT).raw(&cookie);
-    for list in [&profile.kex, profile.host_keys, profile.ciphers, profile.ciphers, profile.macs, profile.macs, COMPRESSION, COMPRESSION, "", ""] {
+    for list in
+        [&profile.kex, profile.host_keys, profile.ciphers, profile.ciphers, profile.macs, profile.macs, COMPRESSION, COMPRESSION, "", ""]
+    {
         w = w.string(list.as_bytes());
     }
     w.u8(0).u32(0).0
@@ -252,7 +255,13 @@ impl AskedGroup {
 
 /// Answers the client's exchange message: what goes between the host key and the signature in the reply,
 /// and what was agreed.
-pub(super) fn answer(method: Method, asked: Option<AskedGroup>, payload: &[u8], told: &Transcript<'_>, rng: &mut impl Rng) -> Result<(Vec<u8>, Agreed), Bye> {
+pub(super) fn answer(
+    method: Method,
+    asked: Option<AskedGroup>,
+    payload: &[u8],
+    told: &Transcript<'_>,
+    rng: &mut impl Rng,
+) -> Result<(Vec<u8>, Agreed), Bye> {
     let mut r = Reader(payload);
     r.u8()?;
     let theirs = r.string()?;

@@ -7,8 +7,10 @@ const CURVES: &str = "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-n
 const SNTRUP_OLD: &str = "sntrup761x25519-sha512@openssh.com";
 const SNTRUP: &str = "sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com";
 const MLKEM: &str = "mlkem768x25519-sha256";
-const MODP: &str = "diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256";
-const MODP_REDHAT: &str = "diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512";
+const MODP: &str =
+    "diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256";
+const MODP_REDHAT: &str =
+    "diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512";
 const STRICT: &str = "kex-strict-s-v00@openssh.com";
 
 const HOST_KEYS: &str = "rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256,ssh-ed25519";

@@ -113,9 +113,7 @@ fn encode_rounded(product: &[i32; P]) -> Vec<u8> {
 }
 
 fn encode_small(r: &[i8; P]) -> Vec<u8> {
-    r.chunks(4)
-        .map(|four| four.iter().enumerate().fold(0u8, |byte, (i, c)| byte | (c + 1).unsigned_abs() << (2 * i)))
-        .collect()
+    r.chunks(4).map(|four| four.iter().enumerate().fold(0u8, |byte, (i, c)| byte | (c + 1).unsigned_abs() << (2 * i))).collect()
 }
 
 const LIMIT: u32 = 16384;
@@ -181,7 +179,13 @@ fn decode(bytes: &[u8], sizes: &[u32]) -> Vec<u32> {
         levels.push((std::mem::replace(&mut sizes, next), bottoms));
     }
     let top = sizes.first().copied().unwrap_or(1).max(1);
-    let mut values = vec![if top == 1 { 0 } else if top <= 256 { byte(at) % top } else { (byte(at) | byte(at + 1) << 8) % top }];
+    let mut values = vec![if top == 1 {
+        0
+    } else if top <= 256 {
+        byte(at) % top
+    } else {
+        (byte(at) | byte(at + 1) << 8) % top
+    }];
     for (sizes, bottoms) in levels.into_iter().rev() {
         let mut next = Vec::with_capacity(sizes.len());
         for (i, pair) in sizes.chunks(2).enumerate() {

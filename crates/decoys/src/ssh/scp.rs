@@ -1,0 +1,18 @@
+//! stub
+use super::program::Desk;
+use crate::decoy::Visit;
+use model::Account;
+pub(super) struct Scp;
+impl Scp {
+    pub(super) fn new(_v: &Visit, _c: &[u8], _a: &Account, _n: model::Micros) -> Option<Self> {
+        None
+    }
+    pub(super) fn start(&mut self, _d: &mut Desk<'_>) {}
+    pub(super) fn input(&mut self, _b: &[u8], _d: &mut Desk<'_>) {}
+    pub(super) fn eof(&mut self, _d: &mut Desk<'_>) {}
+    pub(super) fn hangup(&mut self, _d: &mut Desk<'_>) {}
+    pub(super) fn resume(&mut self, _d: &mut Desk<'_>) {}
+    pub(super) fn backlog(&self) -> usize {
+        0
+    }
+}
