@@ -38,7 +38,8 @@ function handOut(): void {
   beat = undefined;
   const now = Date.now();
   arrivals = arrivals.filter((a) => now - a.at < 60_000);
-  if (queue.length === 0) return;
+  told = new Map(news);
+  if (queue.length === 0) return tell({});
   const fresh = queue;
   queue = [];
   arrivals.push({ at: now, n: fresh.length });
@@ -49,13 +50,28 @@ function handOut(): void {
 }
 
 /** Marks a query as old, at most once in `wait` milliseconds. */
-function soon(key: string, wait: number): void {
-  if (stale.has(key)) return;
-  stale.set(key, setTimeout(() => {
-    stale.delete(key);
-    void client?.invalidateQueries({ queryKey: [key] });
+function soon(key: string, wait: number, which?: string): void {
+  const name = `${key} ${which ?? ''}`;
+  if (stale.has(name)) return;
+  stale.set(name, setTimeout(() => {
+    stale.delete(name);
+    void client?.invalidateQueries({ queryKey: which === undefined ? [key] : [key, which] });
   }, wait));
 }
+
+const news = new Map<string, number>();
+
+/** Counts what changed on a topic, told calmly; lists decide themselves when to look. */
+function bump(topic: string): void {
+  news.set(topic, (news.get(topic) ?? 0) + 1);
+  beat ??= setTimeout(handOut, BEAT);
+}
+
+/** How often `topic` changed since the page was opened. */
+export function useNews(topic: string): number {
+  return useSyncExternalStore(subscribe, () => told.get(topic) ?? 0);
+}
+let told: ReadonlyMap<string, number> = new Map();
 
 function read(event: MessageEvent<string>): unknown {
   if (event.lastEventId !== '') lastId = event.lastEventId;
@@ -106,9 +122,10 @@ async function open(): Promise<void> {
       if (stats !== null) client?.setQueryData(['stats'], stats);
     });
     stream.addEventListener('attacker', (e) => {
-      read(e);
-      soon('attackers', 2000);
-      soon('attacker', 2000);
+      const who = read(e) as { ip?: string } | null;
+      bump('attackers');
+      if (typeof who?.ip === 'string') soon('attacker', 2000, who.ip);
+      soon('here', 2000);
     });
     stream.addEventListener('workers', (e) => {
       const workers = read(e) as Workers | null;

@@ -45,6 +45,8 @@ type Props<T> = {
   fresh?: (row: T) => boolean;
   scrolled?: (top: boolean) => void;
   selectable?: boolean;
+  /** Replaces the entries of the export menu. */
+  exportMenu?: (close: () => void, picked: T[]) => ReactNode;
 };
 
 export function Table<T>(p: Props<T>) {
@@ -181,7 +183,7 @@ export function Table<T>(p: Props<T>) {
         <span className="row" style={{ marginLeft: 'auto' }}>
           {exporting !== null && (
             <Menu name={picked.size > 0 ? `Export the ${picked.size} chosen` : 'Export this list'} look="plain" label={<><Download size={14} aria-hidden /> {picked.size > 0 ? 'Export chosen' : 'Export'}</>}>
-              {(close) => (
+              {(close) => p.exportMenu !== undefined ? p.exportMenu(close, [...picked.values()]) : (
                 <>
                   <button type="button" onClick={() => { exporting('csv'); close(); }}>CSV (spreadsheet-safe)</button>
                   <button type="button" onClick={() => { exporting('json'); close(); }}>JSON</button>

@@ -1,0 +1,1 @@
+export function Reference() { return null; }
