@@ -138,6 +138,10 @@ pub trait Dialogue: Send {
     /// The connection is gone, whatever the reason. Notes and files may still be given; sends are lost.
     fn closed(&mut self, _out: &mut Reply) {}
 
+    /// At a TLS door the visitor spoke something else: what the product answers in plain text, if
+    /// anything. The stage closes afterwards. `input` is what came first, never empty.
+    fn not_tls(&mut self, _input: &[u8], _out: &mut Reply) {}
+
     /// Largest number of unused input bytes the stage may hold for this dialogue. Default 64 KiB.
     fn appetite(&self) -> usize {
         64 * 1024
@@ -225,17 +229,14 @@ pub struct Reply {
     rng: ChaCha12Rng,
     acts: Vec<Act>,
     pending: BytesMut,
+    queued: usize,
+    urgent: bool,
 }
 
 impl Reply {
     /// For the stage and for tests: time and randomness are given.
     pub fn new(now: Micros, seed: [u8; 32]) -> Self {
-        Self {
-            now,
-            rng: ChaCha12Rng::from_seed(seed),
-            acts: Vec::new(),
-            pending: BytesMut::new(),
-        }
+        Self { now, rng: ChaCha12Rng::from_seed(seed), acts: Vec::new(), pending: BytesMut::new(), queued: 0, urgent: false }
     }
 
     /// Sets the time that [`Reply::now`] tells. The stage does this before every call.
@@ -270,11 +271,7 @@ impl Reply {
 
     /// Keeps a file the attacker brought.
     pub fn keep(&mut self, path: impl Into<Captured>, bytes: impl Into<Bytes>, way: FileWay) {
-        self.act(Act::Keep(Kept {
-            path: path.into(),
-            bytes: bytes.into(),
-            way,
-        }));
+        self.act(Act::Keep(Kept { path: path.into(), bytes: bytes.into(), way }));
     }
 
     /// Adds to the terminal recording.
@@ -312,20 +309,45 @@ impl Reply {
         self.act(Act::Hangup);
     }
 
+    /// For the stage: bytes that are to be sent and were not taken yet.
+    pub fn queued(&self) -> usize {
+        self.queued + self.pending.len()
+    }
+
+    /// For the stage: whether what was collected must be done before more input is heard.
+    pub fn is_urgent(&self) -> bool {
+        self.urgent
+    }
+
+    /// For the stage: whether nothing was collected.
+    pub fn is_empty(&self) -> bool {
+        self.acts.is_empty() && self.pending.is_empty()
+    }
+
     /// Takes everything collected so far.
     pub fn take(&mut self) -> Vec<Act> {
         self.flush();
+        self.queued = 0;
+        self.urgent = false;
         std::mem::take(&mut self.acts)
     }
 
     fn act(&mut self, act: Act) {
         self.flush();
+        match &act {
+            Act::Pause(_) | Act::StartTls | Act::Hangup => self.urgent = true,
+            Act::Keep(kept) => self.queued += kept.bytes.len(),
+            Act::SideSend(bytes) => self.queued += bytes.len(),
+            _ => {}
+        }
         self.acts.push(act);
     }
 
     fn flush(&mut self) {
         if !self.pending.is_empty() {
-            self.acts.push(Act::Send(self.pending.split().freeze()));
+            self.queued += self.pending.len();
+            // Taken whole, so that an idle conversation keeps no buffer.
+            self.acts.push(Act::Send(std::mem::take(&mut self.pending).freeze()));
         }
     }
 }

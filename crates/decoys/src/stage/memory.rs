@@ -52,11 +52,17 @@ impl Memory {
     /// All pairs whose key begins with `prefix`.
     pub fn under(&self, prefix: &str) -> Vec<(String, Bytes)> {
         let left = self.0.lock();
-        left.values
-            .range(prefix.to_owned()..)
-            .take_while(|(k, _)| k.starts_with(prefix))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect()
+        left.values.range(prefix.to_owned()..).take_while(|(k, _)| k.starts_with(prefix)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().values.is_empty()
+    }
+
+    /// Whether something changed since the last [`Memory::take_changed`].
+    pub fn has_changed(&self) -> bool {
+        self.0.lock().changed
     }
 
     /// Everything, if it changed since the last call: for the stage, which keeps it on disk.
@@ -68,10 +74,6 @@ impl Memory {
     /// Puts back what an earlier run kept.
     pub fn restored(values: BTreeMap<String, Bytes>) -> Self {
         let bytes = values.iter().map(|(k, v)| k.len() + v.len()).sum();
-        Self(Arc::new(Mutex::new(Left {
-            values,
-            bytes,
-            changed: false,
-        })))
+        Self(Arc::new(Mutex::new(Left { values, bytes, changed: false })))
     }
 }

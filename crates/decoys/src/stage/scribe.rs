@@ -1,0 +1,161 @@
+//! Writes what was seen to the spool, in order, whatever the disk does.
+
+use model::Event;
+use parking_lot::Mutex;
+use spool::Spool;
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// The one way events leave the stage. While the spool cannot be written, events wait in memory in
+/// their order; when that is full too, [`Scribe::room`] holds everybody until there is room again.
+#[derive(Debug)]
+pub struct Scribe {
+    spool: Spool,
+    backlog: Mutex<Backlog>,
+    waiting: AtomicBool,
+    full: AtomicBool,
+    room: Notify,
+    written: AtomicU64,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Backlog {
+    /// Encoded records of one turn each, with the number of events.
+    turns: VecDeque<(Vec<u8>, u64)>,
+    bytes: usize,
+    events: u64,
+}
+
+/// Events of one turn, already in the spool's form.
+#[derive(Debug, Default)]
+pub struct Page {
+    records: Vec<u8>,
+    events: u64,
+}
+
+impl Page {
+    /// Adds an event at the end. One that is too large to be kept whole is left out with a log line.
+    pub fn add(&mut self, event: &Event) {
+        match Spool::encode(event, &mut self.records) {
+            Ok(()) => self.events += 1,
+            Err(e) => tracing::error!(decky = %event.decky, service = event.service, "an event could not be kept: {e}"),
+        }
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+impl Scribe {
+    /// Writes to `spool`; up to `limit` bytes may wait in memory.
+    pub fn new(spool: Spool, limit: usize) -> Self {
+        Self {
+            spool,
+            backlog: Mutex::default(),
+            waiting: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            room: Notify::new(),
+            written: AtomicU64::new(0),
+            limit,
+        }
+    }
+
+    /// Writes a page and empties it. When this returns the events are in the spool or, if it cannot be
+    /// written, in the queue for it.
+    pub fn write(&self, page: &mut Page) {
+        if page.is_empty() {
+            return;
+        }
+        if !self.waiting.load(Ordering::Acquire) {
+            match self.spool.append_encoded(&page.records) {
+                Ok(_) => {
+                    self.written.fetch_add(page.events, Ordering::Relaxed);
+                    // Idle conversations keep no buffers.
+                    *page = Page::default();
+                    return;
+                }
+                Err(e) => {
+                    if !self.waiting.swap(true, Ordering::AcqRel) {
+                        tracing::error!("events wait in memory: {e}");
+                    }
+                }
+            }
+        }
+        let page = std::mem::take(page);
+        let mut backlog = self.backlog.lock();
+        backlog.bytes += page.records.len();
+        backlog.events += page.events;
+        backlog.turns.push_back((page.records, page.events));
+        if backlog.bytes >= self.limit && !self.full.swap(true, Ordering::AcqRel) {
+            tracing::error!(events = backlog.events, "no room for more events: nothing new is taken in until the spool can be written");
+        }
+    }
+
+    /// Returns when there is room for more: at once, unless the queue is full.
+    pub async fn room(&self) {
+        loop {
+            let room = self.room.notified();
+            if !self.full.load(Ordering::Acquire) {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// Tries again what waits in memory, as long as the program runs.
+    pub async fn keep_trying(&self) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            if self.waiting.load(Ordering::Acquire) {
+                self.retry();
+            }
+        }
+    }
+
+    /// Tries once to write what waits. `true`: nothing waits any more.
+    pub fn retry(&self) -> bool {
+        let mut backlog = self.backlog.lock();
+        while let Some((records, events)) = backlog.turns.front() {
+            if self.spool.append_encoded(records).is_err() {
+                return false;
+            }
+            let (bytes, events) = (records.len(), *events);
+            self.written.fetch_add(events, Ordering::Relaxed);
+            backlog.bytes -= bytes;
+            backlog.events -= events;
+            backlog.turns.pop_front();
+        }
+        if self.waiting.swap(false, Ordering::AcqRel) {
+            tracing::warn!("the spool can be written again; nothing was lost");
+        }
+        if self.full.swap(false, Ordering::AcqRel) {
+            self.room.notify_waiters();
+        }
+        true
+    }
+
+    /// Brings everything to the disk, as far as possible.
+    pub fn sync(&self) {
+        self.retry();
+        if let Err(e) = self.spool.sync() {
+            tracing::error!("{e}");
+        }
+    }
+
+    /// Events written since the start.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Events that wait in memory.
+    pub fn waiting(&self) -> u64 {
+        self.backlog.lock().events
+    }
+}
