@@ -339,7 +339,7 @@ pub(crate) fn prove() -> Vec<(&'static str, io::Result<()>)> {
     let raw = unsafe {
         vec![
             ("socket", call(libc::syscall(libc::SYS_socket, libc::AF_INET, libc::SOCK_STREAM, 0))),
-            ("connect", call(libc::syscall(libc::SYS_connect, std::io::stdin().as_raw_fd(), &raw const address, size_of_val(&address)))),
+            ("connect", call(libc::syscall(libc::SYS_connect, io::stdin().as_raw_fd(), &raw const address, size_of_val(&address)))),
             ("execve", call(libc::syscall(libc::SYS_execve, shell, arguments.as_ptr(), arguments.as_ptr().add(1)))),
             ("fork", call(libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0))),
             ("ptrace", call(libc::syscall(libc::SYS_ptrace, libc::PTRACE_TRACEME, 0, 0, 0))),

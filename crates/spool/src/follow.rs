@@ -72,33 +72,17 @@ impl Follower {
     pub fn open(dir: impl AsRef<Path>, at: Position) -> Result<Self, Error> {
         let dir = dir.as_ref().to_owned();
         segments(&dir)?;
-        Ok(Self {
-            dir,
-            at,
-            file: None,
-            buffer: Buffer::default(),
-            watch: None,
-            exhausted: None,
-            skipped: 0,
-        })
+        Ok(Self { dir, at, file: None, buffer: Buffer::default(), watch: None, exhausted: None, skipped: 0 })
     }
 
     /// Reads up to `max_events` events or about `max_bytes` bytes (at least one event, if there is one).
     /// Returns at once: [`Batch::is_empty`] if there is nothing new.
     pub fn next_batch(&mut self, max_events: usize, max_bytes: usize) -> Result<Batch, Error> {
-        let mut batch = Batch {
-            from: self.at,
-            to: self.at,
-            ..Batch::default()
-        };
+        let mut batch = Batch { from: self.at, to: self.at, ..Batch::default() };
         let mut bytes = 0;
         while batch.events.len() < max_events && (bytes < max_bytes || batch.events.is_empty()) {
             // Asked before the end is looked for: what stands in a segment is final once there is a later one.
-            let later = if self.file.is_none() || self.buffer.is_used_up() {
-                self.later()?
-            } else {
-                None
-            };
+            let later = if self.file.is_none() || self.buffer.is_used_up() { self.later()? } else { None };
             if self.file.is_none() && !self.enter(later)? {
                 break;
             }
@@ -120,19 +104,12 @@ impl Follower {
                     batch.skipped += length;
                     self.pass(length);
                 }
-                Next::End => match if later.is_some() {
-                    later
-                } else {
-                    self.later()?
-                } {
+                Next::End => match if later.is_some() { later } else { self.later()? } {
                     // A later segment came up while looking: look at the end once more, then move on.
                     Some(_) if later.is_none() => self.buffer.clear(self.at.offset),
                     Some(next) => {
                         self.file = None;
-                        self.at = Position {
-                            segment: next,
-                            offset: 0,
-                        };
+                        self.at = Position { segment: next, offset: 0 };
                     }
                     None => {
                         // What was really looked at: bytes that came since then must wake.
@@ -156,23 +133,12 @@ impl Follower {
                 none => none.insert(Watch::new(&self.dir)?),
             };
             // The watch stands, so nothing that comes after this look is missed.
-            let length = self
-                .file
-                .as_ref()
-                .and_then(|f| f.metadata().ok())
-                .map_or(0, |m| m.len());
+            let length = self.file.as_ref().and_then(|f| f.metadata().ok()).map_or(0, |m| m.len());
             let same = self.exhausted == Some((self.at.segment, length));
-            if !same
-                || segments(&self.dir)?
-                    .last()
-                    .is_some_and(|&s| s > self.at.segment)
-            {
+            if !same || segments(&self.dir)?.last().is_some_and(|&s| s > self.at.segment) {
                 return Ok(());
             }
-            watch
-                .changed()
-                .await
-                .map_err(Error::io("watch", &self.dir))?;
+            watch.changed().await.map_err(Error::io("watch", &self.dir))?;
         }
     }
 
@@ -188,9 +154,7 @@ impl Follower {
 
     /// The first segment after this one.
     fn later(&self) -> Result<Option<u64>, Error> {
-        Ok(segments(&self.dir)?
-            .into_iter()
-            .find(|&s| s > self.at.segment))
+        Ok(segments(&self.dir)?.into_iter().find(|&s| s > self.at.segment))
     }
 
     /// Opens the segment at hand, or the next that exists. `false`: there is none.
@@ -203,26 +167,15 @@ impl Follower {
                     self.buffer.clear(self.at.offset);
                     return Ok(true);
                 }
-                Err(e) if e.kind() == ErrorKind::NotFound => {
-                    match later.filter(|&l| l != self.at.segment) {
-                        Some(next) => {
-                            self.at = Position {
-                                segment: next,
-                                offset: 0,
-                            }
-                        }
-                        None => {
-                            self.exhausted = Some((self.at.segment, 0));
-                            return Ok(false);
-                        }
+                Err(e) if e.kind() == ErrorKind::NotFound => match later.filter(|&l| l != self.at.segment) {
+                    Some(next) => self.at = Position { segment: next, offset: 0 },
+                    None => {
+                        self.exhausted = Some((self.at.segment, 0));
+                        return Ok(false);
                     }
-                }
+                },
                 Err(source) => {
-                    return Err(Error::Io {
-                        doing: "open",
-                        path,
-                        source,
-                    });
+                    return Err(Error::Io { doing: "open", path, source });
                 }
             }
         }
@@ -238,11 +191,7 @@ impl Follower {
         let Some(file) = &self.file else {
             return Ok(Next::End);
         };
-        let fail = |source| Error::Io {
-            doing: "read",
-            path: segment_path(&self.dir, self.at.segment),
-            source,
-        };
+        let fail = |source| Error::Io { doing: "read", path: segment_path(&self.dir, self.at.segment), source };
         let mut need = HEADER;
         loop {
             let whole = self.buffer.fill(file, need).map_err(fail)?;
@@ -264,11 +213,7 @@ impl Follower {
                 let whole = self.buffer.fill(file, have + AHEAD).map_err(fail)?;
                 from = have;
                 if !whole && self.buffer.front().len() == have {
-                    return Ok(if closed {
-                        Next::Skip(have as u64)
-                    } else {
-                        Next::End
-                    });
+                    return Ok(if closed { Next::Skip(have as u64) } else { Next::End });
                 }
                 continue;
             };
@@ -305,9 +250,7 @@ impl Buffer {
     }
 
     fn advance(&mut self, length: u64) {
-        let length = usize::try_from(length)
-            .unwrap_or(usize::MAX)
-            .min(self.front().len());
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(self.front().len());
         self.start += length;
         self.offset += length as u64;
     }

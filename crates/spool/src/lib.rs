@@ -9,10 +9,7 @@
 //! rows, so that both change in one transaction.
 //! Start reading at [`Spool`] (write), then [`Follower`] (read), then [`record`] (the bytes).
 //! To add something to the form on disk: a new [`record::MAGIC`]; readers know both.
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 mod follow;
 mod manage;
@@ -61,22 +58,11 @@ impl fmt::Display for Position {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        doing: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
     /// Nothing of the batch was kept; the spool is as it was before and may be tried again.
     #[error("no room for {bytes} bytes in {}: {source}", path.display())]
-    Full {
-        bytes: usize,
-        path: PathBuf,
-        source: io::Error,
-    },
-    #[error(
-        "an event of {bytes} bytes is over the limit of {}",
-        record::MAX_PAYLOAD
-    )]
+    Full { bytes: usize, path: PathBuf, source: io::Error },
+    #[error("an event of {bytes} bytes is over the limit of {}", record::MAX_PAYLOAD)]
     TooLarge { bytes: usize },
     #[error("another process writes to {}", path.display())]
     Busy { path: PathBuf },
@@ -86,11 +72,7 @@ pub enum Error {
 
 impl Error {
     fn io<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + use<'a> {
-        move |source| Self::Io {
-            doing,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 }
 
@@ -104,12 +86,7 @@ fn segments(dir: &Path) -> Result<Vec<u64>, Error> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(Error::io("list", dir))? {
         let entry = entry.map_err(Error::io("list", dir))?;
-        if let Some(number) = entry
-            .file_name()
-            .to_str()
-            .and_then(|n| n.strip_suffix(".seg"))
-            .and_then(|n| n.parse().ok())
-        {
+        if let Some(number) = entry.file_name().to_str().and_then(|n| n.strip_suffix(".seg")).and_then(|n| n.parse().ok()) {
             all.push(number);
         }
     }

@@ -19,11 +19,7 @@ pub fn list(root: impl AsRef<Path>) -> Result<Vec<Listed>, Error> {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => {
-            return Err(Error::Io {
-                doing: "list",
-                path: root.to_owned(),
-                source,
-            });
+            return Err(Error::Io { doing: "list", path: root.to_owned(), source });
         }
     };
     let mut all = Vec::new();
@@ -32,10 +28,7 @@ pub fn list(root: impl AsRef<Path>) -> Result<Vec<Listed>, Error> {
         if entry.file_type().is_ok_and(|t| t.is_dir())
             && let Ok(name) = entry.file_name().into_string()
         {
-            all.push(Listed {
-                name,
-                path: entry.path(),
-            });
+            all.push(Listed { name, path: entry.path() });
         }
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -48,13 +41,7 @@ pub fn retire(dir: impl AsRef<Path>, position: Position) -> Result<u64, Error> {
     let dir = dir.as_ref();
     let all = segments(dir)?;
     let mut freed = 0;
-    for &segment in all
-        .iter()
-        .rev()
-        .skip(1)
-        .rev()
-        .filter(|&&s| s < position.segment)
-    {
+    for &segment in all.iter().rev().skip(1).rev().filter(|&&s| s < position.segment) {
         let path = segment_path(dir, segment);
         freed += path.metadata().map_or(0, |m| m.len());
         std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
@@ -66,16 +53,9 @@ pub fn retire(dir: impl AsRef<Path>, position: Position) -> Result<u64, Error> {
 pub fn backlog(dir: impl AsRef<Path>, position: Position) -> Result<u64, Error> {
     let dir = dir.as_ref();
     let mut bytes = 0;
-    for segment in segments(dir)?
-        .into_iter()
-        .filter(|&s| s >= position.segment)
-    {
+    for segment in segments(dir)?.into_iter().filter(|&s| s >= position.segment) {
         let length = segment_path(dir, segment).metadata().map_or(0, |m| m.len());
-        bytes += if segment == position.segment {
-            length.saturating_sub(position.offset)
-        } else {
-            length
-        };
+        bytes += if segment == position.segment { length.saturating_sub(position.offset) } else { length };
     }
     Ok(bytes)
 }

@@ -32,11 +32,7 @@ pub enum Front<'a> {
 pub fn front(bytes: &[u8]) -> Front<'_> {
     let Some((head, rest)) = bytes.split_at_checked(HEADER) else {
         let same = bytes.iter().zip(MAGIC).all(|(a, b)| *a == b);
-        return if same {
-            Front::Short(HEADER)
-        } else {
-            Front::Damaged
-        };
+        return if same { Front::Short(HEADER) } else { Front::Damaged };
     };
     let [a, b, c, d, l0, l1, l2, l3, c0, c1, c2, c3] = *head else {
         return Front::Damaged;
@@ -48,11 +44,7 @@ pub fn front(bytes: &[u8]) -> Front<'_> {
     let Some(payload) = rest.get(..length) else {
         return Front::Short(HEADER + length);
     };
-    if checksum(payload) == u32::from_le_bytes([c0, c1, c2, c3]) {
-        Front::Record(payload)
-    } else {
-        Front::Damaged
-    }
+    if checksum(payload) == u32::from_le_bytes([c0, c1, c2, c3]) { Front::Record(payload) } else { Front::Damaged }
 }
 
 /// How long the record at the front of `bytes` says it is, header included. Nothing is checked.
@@ -63,10 +55,7 @@ pub fn size(bytes: &[u8]) -> Option<usize> {
 
 /// Appends a record to `out`, with the payload that `fill` writes. Undoes it all if `fill` fails or the
 /// payload is longer than [`MAX_PAYLOAD`].
-pub fn push<E>(
-    out: &mut Vec<u8>,
-    fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-) -> Result<(), PushError<E>> {
+pub fn push<E>(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), PushError<E>> {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
     if let Err(e) = fill(out) {
@@ -80,14 +69,8 @@ pub fn push<E>(
         return Err(PushError::TooLarge(bytes));
     };
     let crc = checksum(payload);
-    let header = MAGIC
-        .into_iter()
-        .chain(length.to_le_bytes())
-        .chain(crc.to_le_bytes());
-    out.iter_mut()
-        .skip(start)
-        .zip(header)
-        .for_each(|(slot, byte)| *slot = byte);
+    let header = MAGIC.into_iter().chain(length.to_le_bytes()).chain(crc.to_le_bytes());
+    out.iter_mut().skip(start).zip(header).for_each(|(slot, byte)| *slot = byte);
     Ok(())
 }
 
@@ -113,11 +96,7 @@ pub fn next_magic(bytes: &[u8], from: usize) -> Option<usize> {
 
 fn checksum(payload: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(
-        &u32::try_from(payload.len())
-            .unwrap_or(u32::MAX)
-            .to_le_bytes(),
-    );
+    crc.update(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
     crc.update(payload);
     crc.finalize()
 }
@@ -130,7 +109,8 @@ mod tests {
     fn a_record_reads_back_and_every_flipped_bit_is_seen() {
         let mut bytes = Vec::new();
         push(&mut bytes, |o| {
-            Ok::<_, ()>(o.extend_from_slice(b"{\"a\":1}"))
+            o.extend_from_slice(b"{\"a\":1}");
+            Ok::<_, ()>(())
         })
         .unwrap();
         assert_eq!(front(&bytes), Front::Record(b"{\"a\":1}"));

@@ -30,10 +30,7 @@ impl Watch {
     pub fn new(dir: &Path) -> Result<Self, Error> {
         let watch = || -> io::Result<Self> {
             let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-            let what = AddWatchFlags::IN_MODIFY
-                | AddWatchFlags::IN_CREATE
-                | AddWatchFlags::IN_MOVED_TO
-                | AddWatchFlags::IN_DELETE;
+            let what = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
             inotify.add_watch(dir, what)?;
             #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
             // SAFETY: `Watched` owns the descriptor, always gives the same one and is never replaced.

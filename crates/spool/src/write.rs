@@ -29,10 +29,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            segment_bytes: 64 * 1024 * 1024,
-            sync_every: Some(Duration::from_secs(1)),
-        }
+        Self { segment_bytes: 64 * 1024 * 1024, sync_every: Some(Duration::from_secs(1)) }
     }
 }
 
@@ -70,22 +67,13 @@ impl Spool {
     /// machine lost power and with it bytes that were read already.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
         let dir = dir.as_ref().to_owned();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o750)
-            .create(&dir)
-            .map_err(Error::io("create", &dir))?;
+        DirBuilder::new().recursive(true).mode(0o750).create(&dir).map_err(Error::io("create", &dir))?;
         let lock_path = dir.join("lock");
         let lock = create(&lock_path, false).map_err(Error::io("open", &lock_path))?;
-        let lock =
-            Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| match e {
-                nix::Error::EWOULDBLOCK => Error::Busy { path: dir.clone() },
-                e => Error::Io {
-                    doing: "lock",
-                    path: lock_path.clone(),
-                    source: e.into(),
-                },
-            })?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| match e {
+            nix::Error::EWOULDBLOCK => Error::Busy { path: dir.clone() },
+            e => Error::Io { doing: "lock", path: lock_path.clone(), source: e.into() },
+        })?;
         let mut segment = 1;
         if let Some(&last) = segments(&dir)?.last() {
             cut_tail(&segment_path(&dir, last))?;
@@ -94,20 +82,8 @@ impl Spool {
         let path = segment_path(&dir, segment);
         let file = Arc::new(create(&path, false).map_err(Error::io("open", &path))?);
         sync_dir(&dir)?;
-        let now = Now {
-            file,
-            at: Position { segment, offset: 0 },
-            dirty: false,
-            closed: Vec::new(),
-            spoiled: false,
-            over: false,
-        };
-        let inner = Arc::new(Inner {
-            dir,
-            segment_bytes: options.segment_bytes.max(1),
-            now: Mutex::new(now),
-            wake: Condvar::new(),
-        });
+        let now = Now { file, at: Position { segment, offset: 0 }, dirty: false, closed: Vec::new(), spoiled: false, over: false };
+        let inner = Arc::new(Inner { dir, segment_bytes: options.segment_bytes.max(1), now: Mutex::new(now), wake: Condvar::new() });
         if let Some(every) = options.sync_every {
             let weak = Arc::downgrade(&inner);
             let path = inner.dir.clone();
@@ -145,19 +121,10 @@ impl Spool {
             }
             let path = segment_path(&self.inner.dir, now.at.segment);
             return Err(match source.kind() {
-                ErrorKind::StorageFull
-                | ErrorKind::QuotaExceeded
-                | ErrorKind::FileTooLarge
-                | ErrorKind::WriteZero => Error::Full {
-                    bytes: records.len(),
-                    path,
-                    source,
-                },
-                _ => Error::Io {
-                    doing: "append to",
-                    path,
-                    source,
-                },
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge | ErrorKind::WriteZero => {
+                    Error::Full { bytes: records.len(), path, source }
+                }
+                _ => Error::Io { doing: "append to", path, source },
             });
         }
         now.at.offset += length;
@@ -204,16 +171,8 @@ impl Inner {
         let segment = now.at.segment + 1;
         let path = segment_path(&self.dir, segment);
         let file = create(&path, true).map_err(|source| match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full {
-                bytes: 0,
-                path: path.clone(),
-                source,
-            },
-            _ => Error::Io {
-                doing: "create",
-                path: path.clone(),
-                source,
-            },
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full { bytes: 0, path: path.clone(), source },
+            _ => Error::Io { doing: "create", path: path.clone(), source },
         })?;
         if let Err(e) = sync_dir(&self.dir) {
             drop(file);
@@ -241,11 +200,7 @@ impl Inner {
                 let mut now = self.now.lock();
                 now.dirty = true;
                 now.closed.extend(files.iter().skip(index).map(Arc::clone));
-                return Err(Error::Io {
-                    doing: "sync",
-                    path: segment_path(&self.dir, segment),
-                    source,
-                });
+                return Err(Error::Io { doing: "sync", path: segment_path(&self.dir, segment), source });
             }
         }
         Ok(())
@@ -302,29 +257,16 @@ fn write_whole(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
 }
 
 fn create(path: &Path, new: bool) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .create_new(new)
-        .truncate(false)
-        .mode(0o640)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).create_new(new).truncate(false).mode(0o640).open(path)
 }
 
 fn sync_dir(dir: &Path) -> Result<(), Error> {
-    File::open(dir)
-        .and_then(|d| d.sync_all())
-        .map_err(Error::io("sync", dir))
+    File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io("sync", dir))
 }
 
 /// Cuts off what follows the last whole record of a segment.
 fn cut_tail(path: &Path) -> Result<(), Error> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(Error::io("open", path))?;
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(Error::io("open", path))?;
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let mut end = 0;
     let mut at = 0;

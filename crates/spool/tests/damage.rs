@@ -1,10 +1,5 @@
 //! What happens to a spool's bytes when the machine misbehaves, and what a reader makes of it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "a test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "a test")]
 
 use model::{Captured, DeckyId, Event, Id, Micros, Saw};
 use proptest::prelude::*;
@@ -13,21 +8,14 @@ use std::{fs, path::Path, sync::Arc};
 
 fn event(number: u64, text: &[u8]) -> Event {
     Event {
-        id: Id::at(
-            Micros(1_700_000_000_000_000 + number as i64),
-            [number as u8; 10],
-        ),
+        id: Id::at(Micros(1_700_000_000_000_000 + number as i64), [number as u8; 10]),
         at: Micros(number as i64),
         decky: DeckyId::local("web-01"),
         service: "ssh".into(),
         session: None,
         source: Some("192.0.2.1:4444".parse().unwrap()),
         local: None,
-        saw: Saw::Command {
-            line: Captured::copy(text),
-            user: None,
-            cwd: None,
-        },
+        saw: Saw::Command { line: Captured::copy(text), user: None, cwd: None },
     }
 }
 
@@ -47,10 +35,7 @@ fn read_all(dir: &Path) -> (Vec<i64>, u64) {
     }
 }
 
-const QUIET: Options = Options {
-    segment_bytes: 1 << 20,
-    sync_every: None,
-};
+const QUIET: Options = Options { segment_bytes: 1 << 20, sync_every: None };
 
 fn segment(dir: &Path, number: u64) -> std::path::PathBuf {
     dir.join(format!("{number:020}.seg"))
@@ -59,14 +44,7 @@ fn segment(dir: &Path, number: u64) -> std::path::PathBuf {
 #[test]
 fn what_was_appended_is_read_in_order_and_over_segments() {
     let dir = tempfile::tempdir().unwrap();
-    let spool = Spool::open(
-        dir.path(),
-        Options {
-            segment_bytes: 1000,
-            sync_every: None,
-        },
-    )
-    .unwrap();
+    let spool = Spool::open(dir.path(), Options { segment_bytes: 1000, sync_every: None }).unwrap();
     for n in 0..100 {
         spool.append(&[event(n, b"uname -a\0\xff")]).unwrap();
     }
@@ -82,32 +60,17 @@ fn what_was_appended_is_read_in_order_and_over_segments() {
 
     let freed = spool::retire(dir.path(), first.to).unwrap();
     assert!(freed > 0);
-    assert_eq!(
-        numbers(
-            &Follower::open(dir.path(), first.to)
-                .unwrap()
-                .next_batch(1, 1)
-                .unwrap()
-        ),
-        [10]
-    );
+    assert_eq!(numbers(&Follower::open(dir.path(), first.to).unwrap().next_batch(1, 1).unwrap()), [10]);
     assert_eq!(spool::backlog(dir.path(), spool.end()).unwrap(), 0);
     spool::retire(dir.path(), spool.end()).unwrap();
-    assert_eq!(
-        fs::read_dir(dir.path()).unwrap().count(),
-        2,
-        "the last segment and the lock stay"
-    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "the last segment and the lock stay");
 }
 
 #[test]
 fn a_second_writer_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(dir.path(), QUIET).unwrap();
-    assert!(matches!(
-        Spool::open(dir.path(), QUIET),
-        Err(Error::Busy { .. })
-    ));
+    assert!(matches!(Spool::open(dir.path(), QUIET), Err(Error::Busy { .. })));
     drop(spool);
     Spool::open(dir.path(), QUIET).unwrap();
 }
@@ -125,22 +88,11 @@ fn a_torn_tail_is_cut_at_every_byte_and_nothing_whole_is_lost() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(segment(dir.path(), 1), &whole[..cut]).unwrap();
         let mut early = Follower::open(dir.path(), Position::default()).unwrap();
-        assert_eq!(
-            numbers(&early.next_batch(10, 1 << 20).unwrap()),
-            [0, 1],
-            "before the writer is back, cut {cut}"
-        );
+        assert_eq!(numbers(&early.next_batch(10, 1 << 20).unwrap()), [0, 1], "before the writer is back, cut {cut}");
         let spool = Spool::open(dir.path(), QUIET).unwrap();
-        assert_eq!(
-            fs::metadata(segment(dir.path(), 1)).unwrap().len() as usize,
-            kept
-        );
+        assert_eq!(fs::metadata(segment(dir.path(), 1)).unwrap().len() as usize, kept);
         spool.append(&[event(3, b"d")]).unwrap();
-        assert_eq!(
-            numbers(&early.next_batch(10, 1 << 20).unwrap()),
-            [3],
-            "an early reader goes on, cut {cut}"
-        );
+        assert_eq!(numbers(&early.next_batch(10, 1 << 20).unwrap()), [3], "an early reader goes on, cut {cut}");
         assert_eq!(read_all(dir.path()), (vec![0, 1, 3], 0));
     }
 }
@@ -153,12 +105,7 @@ fn a_position_past_what_the_disk_kept_loses_nothing_new() {
     let seen = spool.end();
     drop(spool);
     fs::write(segment(dir.path(), 1), b"").unwrap(); // power loss: the bytes never reached the disk
-    fs::File::options()
-        .write(true)
-        .open(segment(dir.path(), 1))
-        .unwrap()
-        .set_len(7)
-        .unwrap();
+    fs::File::options().write(true).open(segment(dir.path(), 1)).unwrap().set_len(7).unwrap();
     let spool = Spool::open(dir.path(), QUIET).unwrap();
     spool.append(&[event(2, b"c")]).unwrap();
     spool.append(&[event(3, b"d")]).unwrap();
@@ -180,23 +127,12 @@ fn an_event_over_the_limit_is_refused_alone() {
 async fn a_follower_is_woken_and_sees_everything_a_concurrent_writer_appends() {
     const COUNT: i64 = 20_000;
     let dir = tempfile::tempdir().unwrap();
-    let spool = Arc::new(
-        Spool::open(
-            dir.path(),
-            Options {
-                segment_bytes: 100_000,
-                sync_every: None,
-            },
-        )
-        .unwrap(),
-    );
+    let spool = Arc::new(Spool::open(dir.path(), Options { segment_bytes: 100_000, sync_every: None }).unwrap());
     let writer = {
         let spool = Arc::clone(&spool);
         std::thread::spawn(move || {
             for n in 0..COUNT as u64 / 4 {
-                let batch: Vec<_> = (0..4)
-                    .map(|i| event(n * 4 + i, &vec![b'y'; (n % 300) as usize]))
-                    .collect();
+                let batch: Vec<_> = (0..4).map(|i| event(n * 4 + i, &vec![b'y'; (n % 300) as usize])).collect();
                 spool.append(&batch).unwrap();
                 if n % 100 == 0 {
                     std::thread::yield_now();
@@ -226,11 +162,7 @@ fn spools_are_listed_by_name() {
     for name in ["b", "a"] {
         Spool::open(root.path().join(name), QUIET).unwrap();
     }
-    let names: Vec<_> = spool::list(root.path())
-        .unwrap()
-        .into_iter()
-        .map(|l| l.name)
-        .collect();
+    let names: Vec<_> = spool::list(root.path()).unwrap().into_iter().map(|l| l.name).collect();
     assert_eq!(names, ["a", "b"]);
     assert!(spool::list(root.path().join("none")).unwrap().is_empty());
 }

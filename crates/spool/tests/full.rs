@@ -5,10 +5,7 @@ use model::{Captured, DeckyId, Event, Id, Micros, Saw};
 use spool::{Error, Follower, Options, Position, Spool};
 use std::fs;
 
-const QUIET: Options = Options {
-    segment_bytes: 1 << 20,
-    sync_every: None,
-};
+const QUIET: Options = Options { segment_bytes: 1 << 20, sync_every: None };
 
 fn event(number: i64, length: usize) -> Event {
     Event {
@@ -19,11 +16,7 @@ fn event(number: i64, length: usize) -> Event {
         session: None,
         source: None,
         local: None,
-        saw: Saw::Command {
-            line: Captured::copy(&vec![b'x'; length]),
-            user: None,
-            cwd: None,
-        },
+        saw: Saw::Command { line: Captured::copy(&vec![b'x'; length]), user: None, cwd: None },
     }
 }
 
@@ -36,24 +29,19 @@ fn a_full_disk_takes_nothing_half() {
     let limit = spool.end().offset + 100;
     let result = limited(limit, || spool.append(&[event(1, 400)]));
     assert!(matches!(result, Err(Error::Full { .. })), "{result:?}");
-    assert_eq!(
-        fs::metadata(dir.path().join("00000000000000000001.seg"))
-            .unwrap()
-            .len(),
-        spool.end().offset
-    );
+    assert_eq!(fs::metadata(dir.path().join("00000000000000000001.seg")).unwrap().len(), spool.end().offset);
     spool.append(&[event(2, 1)]).unwrap();
-    let batch = Follower::open(dir.path(), Position::default())
-        .unwrap()
-        .next_batch(10, 1 << 20)
-        .unwrap();
+    let batch = Follower::open(dir.path(), Position::default()).unwrap().next_batch(10, 1 << 20).unwrap();
     assert_eq!(batch.events, [event(0, 1), event(2, 1)]);
     assert_eq!(batch.skipped, 0);
 }
 
 /// Runs `what` while files of this process cannot grow past `bytes`.
 fn limited<T>(bytes: u64, what: impl FnOnce() -> T) -> T {
-    use nix::sys::{resource::*, signal::*};
+    use nix::sys::{
+        resource::{Resource, getrlimit, setrlimit},
+        signal::{SigHandler, Signal, signal},
+    };
     #[expect(unsafe_code, reason = "ignoring SIGXFSZ so that write fails instead")]
     // SAFETY: no handler runs; the disposition is set to ignore.
     unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) }.unwrap();

@@ -17,6 +17,8 @@ pub struct Scribe {
     spool: Spool,
     backlog: Mutex<Backlog>,
     waiting: AtomicBool,
+    /// Whether the trouble at hand was logged.
+    said: AtomicBool,
     full: AtomicBool,
     room: Notify,
     written: AtomicU64,
@@ -60,6 +62,7 @@ impl Scribe {
             spool,
             backlog: Mutex::default(),
             waiting: AtomicBool::new(false),
+            said: AtomicBool::new(false),
             full: AtomicBool::new(false),
             room: Notify::new(),
             written: AtomicU64::new(0),
@@ -73,28 +76,41 @@ impl Scribe {
         if page.is_empty() {
             return;
         }
+        if !self.waiting.load(Ordering::Acquire) && self.append(page) {
+            return;
+        }
+        let mut backlog = self.backlog.lock();
+        // Whoever emptied the queue meanwhile has cleared the flag under this lock.
         if !self.waiting.load(Ordering::Acquire) {
-            match self.spool.append_encoded(&page.records) {
-                Ok(_) => {
-                    self.written.fetch_add(page.events, Ordering::Relaxed);
-                    // Idle conversations keep no buffers.
-                    *page = Page::default();
-                    return;
-                }
-                Err(e) => {
-                    if !self.waiting.swap(true, Ordering::AcqRel) {
-                        tracing::error!("events wait in memory: {e}");
-                    }
-                }
+            if self.append(page) {
+                return;
             }
+            self.waiting.store(true, Ordering::Release);
         }
         let page = std::mem::take(page);
-        let mut backlog = self.backlog.lock();
         backlog.bytes += page.records.len();
         backlog.events += page.events;
         backlog.turns.push_back((page.records, page.events));
         if backlog.bytes >= self.limit && !self.full.swap(true, Ordering::AcqRel) {
             tracing::error!(events = backlog.events, "no room for more events: nothing new is taken in until the spool can be written");
+        }
+    }
+
+    fn append(&self, page: &mut Page) -> bool {
+        match self.spool.append_encoded(&page.records) {
+            Ok(_) => {
+                self.written.fetch_add(page.events, Ordering::Relaxed);
+                // Idle conversations keep no buffers.
+                *page = Page::default();
+                self.said.store(false, Ordering::Relaxed);
+                true
+            }
+            Err(e) => {
+                if !self.said.swap(true, Ordering::Relaxed) {
+                    tracing::error!("events wait in memory: {e}");
+                }
+                false
+            }
         }
     }
 

@@ -88,9 +88,7 @@ impl Session {
     /// Holds the conversation. `syn` is what the kernel saved.
     pub(super) async fn run(mut self, syn: Option<Captured>) {
         self.note_at(self.visit.at, Saw::Connect { syn });
-        let why = match self.converse().await {
-            Err(why) => why,
-        };
+        let Err(why) = self.converse().await;
         self.reply.take();
         self.tell(|d, out| d.closed(out));
         for act in self.reply.take() {

@@ -1,6 +1,6 @@
 //! Data doors: listening sockets of a decky that a conversation may open for a moment (FTP passive).
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
 use socket2::SockRef;
 use std::{
@@ -189,7 +189,7 @@ impl SideLine {
                 }
                 tokio::select! {
                     ready = stream.writable() => match ready.and_then(|()| stream.try_write(bytes)) {
-                        Ok(n) => _ = bytes::Buf::advance(bytes, n),
+                        Ok(n) => bytes.advance(n),
                         Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                         Err(_) => return News::Closed,
                     },
