@@ -35,6 +35,8 @@ pub(super) struct Connection {
     visit: Visit,
     account: Account,
     openssh: bool,
+    /// Version imitated.
+    version: (u8, u8),
     channels: BTreeMap<u32, Channel>,
     /// Forwarded connections that will fail: when, our number, the visitor's number, what the product says then.
     pending: Vec<(Micros, u32, u32, &'static str)>,
@@ -43,8 +45,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(visit: &Visit, account: Account, openssh: bool) -> Self {
+    pub(super) fn new(visit: &Visit, account: Account, openssh: bool, version: (u8, u8)) -> Self {
         Self {
+            version,
             visit: visit.clone(),
             account,
             openssh,
@@ -399,7 +402,7 @@ impl Connection {
     fn program(&mut self, id: u32, name: &[u8], mut r: Reader<'_>, out: &mut Reply) -> Result<Option<(Program, Option<Frame>)>, Bye> {
         let argument = if name == b"shell" { None } else { Some(r.cstring()?) };
         r.end()?;
-        let (visit, account) = (self.visit.clone(), self.account.clone());
+        let (visit, account, version) = (self.visit.clone(), self.account.clone(), self.version);
         let recording = self.channels.values().any(Channel::recorded);
         let channel = self.channel(id, "request")?;
         if channel.running() {
@@ -420,7 +423,7 @@ impl Connection {
             if subsystem != b"sftp" {
                 return Ok(None);
             }
-            return Ok(Some((Program::Sftp(Box::new(Sftp::new(&visit, &account, now))), None)));
+            return Ok(Some((Program::Sftp(Box::new(Sftp::new(&visit, &account, version, now))), None)));
         }
         if let Some(command) = argument {
             if let Some(scp) = Scp::new(&visit, command, &account, now) {
@@ -429,7 +432,7 @@ impl Connection {
             }
             if Sftp::serves(command) {
                 out.note(Saw::Command { line: command.into(), user: Some(account.name.clone()), cwd: Some(account.home.clone()) });
-                return Ok(Some((Program::Sftp(Box::new(Sftp::new(&visit, &account, now))), None)));
+                return Ok(Some((Program::Sftp(Box::new(Sftp::new(&visit, &account, version, now))), None)));
             }
         }
         let frame = (!recording).then(|| {

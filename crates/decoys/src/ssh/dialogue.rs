@@ -429,7 +429,7 @@ impl Live {
                     }
                     self.sender.send(w.0, out);
                 }
-                self.phase = Phase::Connected(Box::new(Connection::new(visit, *account, self.client.openssh)));
+                self.phase = Phase::Connected(Box::new(Connection::new(visit, *account, self.client.openssh, profile.version)));
             }
         }
         Ok(())

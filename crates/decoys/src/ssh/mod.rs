@@ -24,7 +24,9 @@ mod program;
 mod scp;
 mod sender;
 mod sftp;
+mod sftp_list;
 mod sntrup;
+mod transfer;
 mod umac;
 
 use crate::decoy::{Decoy, Dialogue, Door, Knob, KnobKind, Speaks, Visit};
