@@ -1,6 +1,8 @@
 /** One way to the API: adds the token, renews it in time, turns refusals into `ApiError`. */
 import { ApiError, MUST_CHANGE, problemOf } from './problem';
+import type { paths } from './schema';
 import { currentSession, onSession, setSession, type Session } from './session';
+import type { Token } from './types';
 
 export const BASE = '/api/v1';
 
@@ -39,13 +41,25 @@ export async function send(method: string, path: string, options: { query?: Quer
   throw problem;
 }
 
+/** Addresses that can be read, as the document names them. */
+type Readable = { [P in keyof paths]: paths[P] extends { get: { responses: { 200: { content: unknown } } } } ? P : never }[keyof paths];
+type Get<P extends Readable> = paths[P] extends { get: infer G } ? G : never;
+type Answer<P extends Readable> = Get<P> extends { responses: { 200: { content: { 'application/json': infer T } } } } ? T : never;
+type Named<P extends Readable, In extends 'query' | 'path'> = Get<P> extends { parameters: infer A } ? (In extends keyof A ? (NonNullable<A[In]> extends never ? object : NonNullable<A[In]>) : object) : object;
+
+/** Reads `path` of the document; names, query and answer are checked against it. */
+export function get<P extends Readable>(path: P, options: { path?: Named<P, 'path'>; query?: Named<P, 'query'>; signal?: AbortSignal }): Promise<Answer<P>> {
+  const named = (options.path ?? {}) as Record<string, string>;
+  const real = path.slice(BASE.length).replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(named[name] ?? ''));
+  return ask<Answer<P>>('GET', real, { query: (options.query ?? {}) as Query, signal: options.signal });
+}
+
 export async function ask<T>(method: string, path: string, options: { query?: Query; body?: unknown; signal?: AbortSignal | undefined } = {}): Promise<T> {
   const response = await send(method, path, options);
   if (response.status === 204) return undefined as T;
   return (await response.json()) as T;
 }
 
-type Token = { access_token: string; expires_in: number; session_expires_in: number; must_change_password: boolean; username: string; role: string };
 
 function sessionOf(answer: Token): Session {
   return {

@@ -1,25 +1,22 @@
 /** Every question the page asks, under the name it is remembered by. */
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { ask } from './client';
+import { get } from './client';
 import { ApiError } from './problem';
-import type {
-  ArtifactRow, AttackerRow, BountyRow, CredentialRow, FleetDeckyRow, Health, Histogram, LogRow, Page, SessionRow, Settings, Stats, Transcript, UserRow,
-  Version, Workers,
-} from './types';
+import type { AttackerRow, Health } from './types';
 
-export type Range = { start_time?: string | undefined; end_time?: string | undefined };
-export type LogAsk = Range & { search?: string | undefined };
+export type LogAsk = { start_time?: string | undefined; end_time?: string | undefined; search?: string | undefined };
 export type AttackerAsk = { search?: string | undefined; sort_by?: string | undefined; service?: string | undefined; decky?: string | undefined };
-type Slice = { limit: number; offset: number };
+export type Slice = { limit: number; offset: number };
 
-type Signal = { signal: AbortSignal };
-const get = <T>(path: string, query: Record<string, string | number | boolean | null | undefined>, { signal }: Signal): Promise<T> =>
-  ask<T>('GET', path, { query, signal });
+const V = '/api/v1';
+type S = { signal: AbortSignal };
+/** `exactOptionalPropertyTypes` is not ours to ask of the generated types: absent and undefined are the same in a query string. */
+const clean = <T extends object>(query: T): { [K in keyof T]: Exclude<T[K], undefined> } => query as never;
 
 /** An unhealthy answer is an answer too (503 with a body). */
-async function askHealth(signal: AbortSignal): Promise<Health> {
+async function askHealth({ signal }: S): Promise<Health> {
   try {
-    return await ask<Health>('GET', '/health', { signal });
+    return await get(`${V}/health`, { signal });
   } catch (error) {
     const body = error instanceof ApiError ? (error.body as Health | null) : null;
     if (body?.components !== undefined) return body;
@@ -27,26 +24,31 @@ async function askHealth(signal: AbortSignal): Promise<Health> {
   }
 }
 
-export const stats = () => queryOptions({ queryKey: ['stats'], queryFn: (s) => get<Stats>('/stats', {}, s), refetchInterval: 30_000 });
-export const health = () => queryOptions({ queryKey: ['health'], queryFn: (s) => askHealth(s.signal), refetchInterval: 15_000 });
-export const workers = () => queryOptions({ queryKey: ['workers'], queryFn: (s) => get<Workers>('/workers', {}, s), refetchInterval: 15_000 });
-export const deckies = () => queryOptions({ queryKey: ['deckies'], queryFn: (s) => get<Page<FleetDeckyRow>>('/deckies', { limit: 1000 }, s), refetchInterval: 15_000 });
-export const decky = (id: string) => queryOptions({ queryKey: ['deckies', id], queryFn: (s) => get<FleetDeckyRow>(`/deckies/${encodeURIComponent(id)}`, {}, s), refetchInterval: 15_000 });
-export const users = () => queryOptions({ queryKey: ['users'], queryFn: (s) => get<{ data: UserRow[] }>('/config/users', {}, s) });
-export const settings = () => queryOptions({ queryKey: ['settings'], queryFn: (s) => get<Settings>('/config', {}, s), staleTime: 300_000 });
-export const version = () => queryOptions({ queryKey: ['version'], queryFn: (s) => get<Version>('/system/version', {}, s), staleTime: 60_000 });
-export const openapi = () => queryOptions({ queryKey: ['openapi'], queryFn: (s) => get<unknown>('/openapi.json', {}, s), staleTime: Infinity });
+export const stats = () => queryOptions({ queryKey: ['stats'], queryFn: ({ signal }: S) => get(`${V}/stats`, { signal }), refetchInterval: 30_000 });
+export const health = () => queryOptions({ queryKey: ['health'], queryFn: askHealth, refetchInterval: 15_000 });
+export const workers = () => queryOptions({ queryKey: ['workers'], queryFn: ({ signal }: S) => get(`${V}/workers`, { signal }), refetchInterval: 15_000 });
+export const deckies = () => queryOptions({ queryKey: ['deckies'], queryFn: ({ signal }: S) => get(`${V}/deckies`, { query: { limit: 1000 }, signal }), refetchInterval: 15_000 });
+export const decky = (id: string) => queryOptions({ queryKey: ['deckies', id], queryFn: ({ signal }: S) => get(`${V}/deckies/{id}`, { path: { id }, signal }), refetchInterval: 15_000 });
+export const users = () => queryOptions({ queryKey: ['users'], queryFn: ({ signal }: S) => get(`${V}/config/users`, { signal }) });
+export const settings = () => queryOptions({ queryKey: ['settings'], queryFn: ({ signal }: S) => get(`${V}/config`, { signal }), staleTime: 300_000 });
+export const version = () => queryOptions({ queryKey: ['version'], queryFn: ({ signal }: S) => get(`${V}/system/version`, { signal }), staleTime: 60_000 });
+export const openapi = () => queryOptions({ queryKey: ['openapi'], queryFn: ({ signal }: S) => get(`${V}/openapi.json`, { signal }), staleTime: Infinity });
 
 export const logs = (q: LogAsk, page: Slice) =>
-  queryOptions({ queryKey: ['logs', q, page], queryFn: (s) => get<Page<LogRow>>('/logs', { ...q, ...page }, s), staleTime: 60_000 });
+  queryOptions({ queryKey: ['logs', q, page] as unknown[], queryFn: ({ signal }: S) => get(`${V}/logs`, { query: clean({ ...q, ...page }), signal }), staleTime: 60_000 });
 /** Newest rows that answer `search`; asked again when something happened. */
 export const recent = (search: string, limit: number) =>
-  queryOptions({ queryKey: ['recent', search, limit], queryFn: (s) => get<Page<LogRow>>('/logs', { search, limit }, s), placeholderData: keepPreviousData });
-export const histogram = (q: LogAsk & { interval_minutes?: number | undefined }, key: 'recent' | 'histogram' = 'histogram') =>
-  queryOptions({ queryKey: [key, 'bars', q], queryFn: (s) => get<Histogram>('/logs/histogram', q, s), placeholderData: keepPreviousData, staleTime: 5000 });
+  queryOptions({ queryKey: ['recent', search, limit], queryFn: ({ signal }: S) => get(`${V}/logs`, { query: { search, limit }, signal }), placeholderData: keepPreviousData });
+export const histogram = (q: LogAsk, key: 'recent' | 'histogram' = 'histogram') =>
+  queryOptions({ queryKey: [key, 'bars', q] as unknown[], queryFn: ({ signal }: S) => get(`${V}/logs/histogram`, { query: clean(q), signal }), placeholderData: keepPreviousData, staleTime: 5000 });
 
 export const attackers = (q: AttackerAsk, page: Slice) =>
-  queryOptions({ queryKey: ['attackers', q, page], queryFn: (s) => get<Page<AttackerRow>>('/attackers', { ...q, ...page }, s), staleTime: 5000, placeholderData: keepPreviousData });
+  queryOptions({
+    queryKey: ['attackers', q, page] as unknown[],
+    queryFn: ({ signal }: S) => get(`${V}/attackers`, { query: clean({ ...q, sort_by: q.sort_by as 'recent' | undefined, ...page }), signal }),
+    staleTime: 5000,
+    placeholderData: keepPreviousData,
+  });
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -54,29 +56,27 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const attacker = (key: string) =>
   queryOptions({
     queryKey: ['attacker', key],
-    queryFn: async (s): Promise<AttackerRow | null> => {
-      if (UUID.test(key)) return get<AttackerRow>(`/attackers/${key}`, {}, s);
-      const page = await get<Page<AttackerRow>>('/attackers', { search: key, limit: 200 }, s);
+    queryFn: async ({ signal }: S): Promise<AttackerRow | null> => {
+      if (UUID.test(key)) return get(`${V}/attackers/{uuid}`, { path: { uuid: key }, signal });
+      const page = await get(`${V}/attackers`, { query: { search: key, limit: 200 }, signal });
       return page.data.find((row) => row.ip === key) ?? null;
     },
   });
-export const attackerCommands = (ip: string, page: Slice) =>
+export const attackerLogs = (ip: string, event_type: string, page: Slice) =>
   queryOptions({
-    queryKey: ['attacker', ip, 'commands', page],
-    queryFn: (s) => get<Page<LogRow>>('/logs', { search: `attacker:${ip} event:command`, ...page }, s),
+    queryKey: ['attacker', ip, event_type, page],
+    queryFn: ({ signal }: S) => get(`${V}/logs`, { query: { search: `attacker:${ip} event:${event_type}`, ...page }, signal }),
     placeholderData: keepPreviousData,
   });
 export const bounty = (q: { bounty_type?: string; search?: string; attacker_ip?: string }, page: Slice) =>
-  queryOptions({ queryKey: ['bounty', q, page], queryFn: (s) => get<Page<BountyRow>>('/bounty', { ...q, ...page }, s) });
+  queryOptions({ queryKey: ['attacker', q.attacker_ip ?? '', 'bounty', q, page] as unknown[], queryFn: ({ signal }: S) => get(`${V}/bounty`, { query: clean({ ...q, ...page }), signal }) });
 
 export const credentials = (q: { search?: string | undefined; service?: string | undefined; attacker_ip?: string | undefined }, page: Slice) =>
-  queryOptions({ queryKey: ['credentials', q, page], queryFn: (s) => get<Page<CredentialRow>>('/credentials', { ...q, ...page }, s), placeholderData: keepPreviousData, staleTime: 5000 });
+  queryOptions({ queryKey: ['credentials', q, page] as unknown[], queryFn: ({ signal }: S) => get(`${V}/credentials`, { query: clean({ ...q, ...page }), signal }), staleTime: 5000 });
 export const sessions = (q: { attacker_ip?: string | undefined; decky?: string | undefined; recorded?: boolean | undefined }, page: Slice) =>
-  queryOptions({ queryKey: ['sessions', q, page], queryFn: (s) => get<Page<SessionRow>>('/sessions', { ...q, ...page }, s), placeholderData: keepPreviousData, staleTime: 5000 });
-export const session = (sid: string) => queryOptions({ queryKey: ['session', sid], queryFn: (s) => get<SessionRow>(`/sessions/${sid}`, {}, s) });
+  queryOptions({ queryKey: ['sessions', q, page] as unknown[], queryFn: ({ signal }: S) => get(`${V}/sessions`, { query: clean({ ...q, ...page }), signal }), staleTime: 5000 });
+export const session = (sid: string) => queryOptions({ queryKey: ['session', sid], queryFn: ({ signal }: S) => get(`${V}/sessions/{sid}`, { path: { sid }, signal }) });
 export const sessionEvents = (sid: string, page: Slice) =>
-  queryOptions({ queryKey: ['session', sid, 'events', page], queryFn: (s) => get<Page<LogRow>>(`/sessions/${sid}/events`, page, s), placeholderData: keepPreviousData });
-export const transcript = (decky: string, sid: string, offset: number) =>
-  queryOptions({ queryKey: ['transcript', decky, sid, offset], queryFn: (s) => get<Transcript>(`/transcripts/${encodeURIComponent(decky)}/${sid}`, { limit: 5000, offset }, s), staleTime: Infinity });
+  queryOptions({ queryKey: ['session', sid, 'events', page], queryFn: ({ signal }: S) => get(`${V}/sessions/{sid}/events`, { path: { sid }, query: page, signal }) });
 export const files = (q: { attacker_ip?: string | undefined }, page: Slice) =>
-  queryOptions({ queryKey: ['files', q, page], queryFn: (s) => get<Page<ArtifactRow>>('/artifacts', { ...q, ...page }, s), placeholderData: keepPreviousData, staleTime: 5000 });
+  queryOptions({ queryKey: ['files', q, page] as unknown[], queryFn: ({ signal }: S) => get(`${V}/artifacts`, { query: clean({ ...q, ...page }), signal }), staleTime: 5000 });

@@ -20,7 +20,7 @@ const SORTS: [string, string][] = [['recent', 'Last seen'], ['active', 'Most eve
 /** How far somebody got, in one word. */
 export function Depth({ row, now }: { row: AttackerRow; now: number }) {
   const here = now - Date.parse(row.last_seen) < 300_000;
-  if (row.command_count > 0) return <Mark tone={here ? 'alarm' : 'warn'} title="Ran commands on a decky">{here ? 'Inside now' : 'Got in'}</Mark>;
+  if (row.command_count > 0) return <Mark tone={here ? 'alarm' : 'warn'} title="Ran commands on a decky">{here ? 'Got in, here now' : 'Got in'}</Mark>;
   if (row.credential_count > 0) return <Mark tone="quiet" title="Tried to log in">{here ? 'Trying now' : 'Tried'}</Mark>;
   return <span className="mark quiet" title="Looked, but said little"><span className="dot ring" aria-hidden />{here ? 'Scanning now' : 'Scanned'}</span>;
 }
@@ -61,7 +61,7 @@ export function Attackers() {
 
   const columns: Column<AttackerRow>[] = useMemo(() => [
     { id: 'ip', head: 'Address', width: 'minmax(140px, 1.1fr)', cell: (r) => <Ip ip={r.ip} />, value: (r) => r.ip },
-    { id: 'depth', head: 'How far', width: '118px', cell: (r) => <Depth row={r} now={now} />, value: (r) => (r.command_count > 0 ? 'got in' : r.credential_count > 0 ? 'tried' : 'scanned') },
+    { id: 'depth', head: 'How far', width: '132px', cell: (r) => <Depth row={r} now={now} />, value: (r) => (r.command_count > 0 ? 'got in' : r.credential_count > 0 ? 'tried' : 'scanned') },
     { id: 'last', head: 'Last seen', width: '92px', sort: 'recent', cell: (r) => <When at={r.last_seen} />, value: (r) => r.last_seen },
     { id: 'first', head: 'First seen', width: '92px', sort: 'first', cell: (r) => <When at={r.first_seen} />, value: (r) => r.first_seen },
     { id: 'events', head: 'Events', width: '70px', num: true, sort: 'active', cell: (r) => count(r.event_count), value: (r) => r.event_count },
@@ -96,7 +96,7 @@ export function Attackers() {
         <Table
           name="attackers" label="Attackers" rows={rows} columns={columns} keyOf={(r) => r.uuid} open={open} exportAs="attackers" noun={['attacker', 'attackers']}
           sort={{ by: sort, set: (by) => void navigate({ search: (s) => ({ ...s, sort: by === 'recent' ? undefined : by }) }) }} scrolled={setTop}
-          above={waiting > 0 && (touched || !top) ? <button type="button" className="news" onClick={showNews}>{many(waiting, 'change')} since you look · show</button> : null}
+          above={waiting > 0 && (touched || !top) ? <button type="button" className="news" onClick={showNews}>{many(waiting, 'change')} · show</button> : null}
           card={(r) => (
             <>
               <span className="row spread"><Ip ip={r.ip} /><Depth row={r} now={now} /></span>

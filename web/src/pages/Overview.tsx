@@ -17,20 +17,23 @@ import { Place } from './Attackers';
 
 /** Seen within this many milliseconds counts as now. */
 const NOW = 300_000;
+/** Somebody who left this short a time ago is likely to be back with the next command. */
+const JUST = 45_000;
 
-export type Guest = { row: AttackerRow; depth: 'inside' | 'trying' | 'looking'; since: string; open: SessionRow[] };
+export type Guest = { row: AttackerRow; depth: 'inside' | 'left' | 'trying' | 'looking'; since: string; open: SessionRow[] };
 
 /** Who is here, deepest first. */
 export function guestsOf(rows: AttackerRow[], talks: SessionRow[], now: number): Guest[] {
-  const rank = { inside: 0, trying: 1, looking: 2 };
+  const rank = { inside: 0, left: 1, trying: 2, looking: 3 };
   return rows
     .filter((row) => now - Date.parse(row.last_seen) < NOW)
     .map((row): Guest => {
       const recentTalks = talks.filter((t) => t.attacker_ip === row.ip && (t.ended_at === null || t.ended_at === undefined || now - Date.parse(t.ended_at) < NOW));
-      const inside = recentTalks.some((t) => t.logged_in || t.command_count > 0);
+      const deep = recentTalks.filter((t) => t.logged_in || t.command_count > 0);
+      const inside = deep.some((t) => t.ended_at === null || t.ended_at === undefined || now - Date.parse(t.ended_at) < JUST);
       const trying = recentTalks.some((t) => t.credential_count > 0);
       const since = recentTalks.map((t) => t.started_at).sort()[0] ?? row.last_seen;
-      return { row, depth: inside ? 'inside' : trying ? 'trying' : 'looking', since, open: recentTalks.filter((t) => t.ended_at === null || t.ended_at === undefined) };
+      return { row, depth: inside ? 'inside' : deep.length > 0 ? 'left' : trying ? 'trying' : 'looking', since, open: recentTalks.filter((t) => t.ended_at === null || t.ended_at === undefined) };
     })
     .sort((a, b) => rank[a.depth] - rank[b.depth] || Date.parse(b.row.last_seen) - Date.parse(a.row.last_seen));
 }
@@ -109,7 +112,7 @@ function NowPanel() {
 }
 
 const DEPTH: Record<Guest['depth'], { tone: Tone; word: string }> = {
-  inside: { tone: 'alarm', word: 'Inside' }, trying: { tone: 'warn', word: 'Trying passwords' }, looking: { tone: 'quiet', word: 'Looking around' },
+  inside: { tone: 'alarm', word: 'Inside' }, left: { tone: 'warn', word: 'Was inside, left' }, trying: { tone: 'warn', word: 'Trying passwords' }, looking: { tone: 'quiet', word: 'Looking around' },
 };
 
 function GuestLine({ guest }: { guest: Guest }) {
@@ -144,8 +147,7 @@ function Fig({ n, word, to }: { n: number | undefined; word: string; to: string 
 
 function TodayPanel() {
   const s = useQuery(stats());
-  const start = useMemo(() => undefined, []);
-  const bars = useQuery(histogram({ start_time: start }, 'recent'));
+  const bars = useQuery(histogram({}, 'recent'));
   const d: Partial<Stats> = s.data ?? {};
   return (
     <Panel title="What they have done" actions={<span className="faint tiny pad-right">today is since midnight UTC</span>}>
@@ -171,15 +173,20 @@ function TodayPanel() {
 
 function NotablePanel() {
   const asks = ['event:auth_attempt outcome:success', 'event:file_captured', 'event:url_seen', 'event:command'];
-  const a = useQuery(recent(asks[0] ?? '', 6));
-  const b = useQuery(recent(asks[1] ?? '', 6));
-  const c = useQuery(recent(asks[2] ?? '', 6));
-  const e = useQuery(recent(asks[3] ?? '', 6));
+  const a = useQuery(recent(asks[0] ?? '', 12));
+  const b = useQuery(recent(asks[1] ?? '', 12));
+  const c = useQuery(recent(asks[2] ?? '', 12));
+  const e = useQuery(recent(asks[3] ?? '', 40));
   const box = useRef<HTMLDivElement>(null);
   const touched = useTouched(box);
   const fresh = useMemo(() => {
     const all: LogRow[] = [a, b, c, e].flatMap((r) => r.data?.data ?? []);
-    return all.sort((x, y) => y.id - x.id).slice(0, 9);
+    // One line for each attacker and kind: a busy shell must not push the others out.
+    const seen = new Set<string>();
+    return all.sort((x, y) => y.id - x.id).filter((r) => {
+      const key = `${r.attacker_ip} ${r.event_type} ${r.event_type === 'file_captured' ? String(r.fields['sha256']) : ''}`;
+      return !seen.has(key) && seen.add(key);
+    }).slice(0, 8);
   }, [a, b, c, e]);
   const rows = useHeld(fresh, touched);
   const loading = [a, b, c, e].some((r) => r.isPending);

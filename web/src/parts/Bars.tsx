@@ -14,11 +14,27 @@ export function nice(n: number): number {
   return ([1, 2, 2.5, 5, 10].find((m) => m * power >= n) ?? 10) * power;
 }
 
-function tickText(time: number, width: number): string {
+function tickText(time: number, span: number): string {
   const date = new Date(time);
-  if (width >= 43_200) return date.toLocaleDateString('en-GB', { day: '2-digit', month: 'short' });
+  if (span > 3.5 * 86_400) return date.toLocaleDateString('en-GB', { day: '2-digit', month: 'short' });
   const hm = date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
-  return width >= 7200 ? `${date.toLocaleDateString('en-GB', { weekday: 'short' })} ${hm}` : hm;
+  return hm === '00:00' ? date.toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric' }) : hm;
+}
+
+const STEPS = [60, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000];
+
+/** Bars that begin at a round time of the viewer's clock, at most seven of them. */
+export function ticksOf(times: number[], width: number): number[] {
+  const span = times.length * width;
+  const step = STEPS.find((s) => s >= width && span / s <= 7) ?? 7_776_000;
+  const out: number[] = [];
+  times.forEach((time, i) => {
+    const local = time / 1000 - new Date(time).getTimezoneOffset() * 60;
+    const here = Math.floor(local / step);
+    const before = Math.floor((local - width) / step);
+    if (here !== before && i > times.length * 0.015 && i < times.length * 0.975) out.push(i);
+  });
+  return out;
 }
 
 export function Bars({ data, height = 96, pick, label }: Props) {
@@ -49,7 +65,7 @@ export function Bars({ data, height = 96, pick, label }: Props) {
   const hi = from === null || at === null ? -1 : Math.max(from, at);
   const W = 1000;
   const step = W / n;
-  const ticks = [0.08, 0.29, 0.5, 0.71, 0.92].map((f) => Math.floor(f * n)).filter((v, i, all) => all.indexOf(v) === i);
+  const ticks = ticksOf(bars.map((b) => Date.parse(b.time)), seconds);
   const tip = bar === undefined || at === null ? '' : from !== null && from !== at
     ? `${many(bars.slice(lo, hi + 1).reduce((s, b) => s + b.count, 0), 'event')} in ${hi - lo + 1} intervals`
     : `${many(bar.count, 'event')} · ${full(bar.time).replace(/:\d\d [^ ]+$/, '')}`;
@@ -105,8 +121,8 @@ export function Bars({ data, height = 96, pick, label }: Props) {
       <span className="tiny faint" style={{ position: 'absolute', right: 0, top: 2 }} aria-hidden>{short(top)}</span>
       <div style={{ position: 'relative', height: AXIS }} aria-hidden>
         {ticks.map((i) => (
-          <span key={i} className="tiny faint" style={{ position: 'absolute', top: 2, left: `${((i + 0.5) / n) * 100}%`, translate: '-50% 0', whiteSpace: 'nowrap' }}>
-            {tickText(Date.parse(bars[i]?.time ?? ''), (n * seconds) / 12)}
+          <span key={i} className="tiny faint" style={{ position: 'absolute', top: 2, left: `${(i / n) * 100}%`, translate: '-50% 0', whiteSpace: 'nowrap' }}>
+            {tickText(Date.parse(bars[i]?.time ?? ''), n * seconds)}
           </span>
         ))}
       </div>

@@ -109,7 +109,7 @@ function Rail({ find }: { find: () => void }) {
         {SECTIONS.map((s) => {
           const number = numbers[s.to];
           return (
-            <Link key={s.to} to={s.to} className={s.fed ? 'rail-link' : 'rail-link empty'} activeOptions={{ exact: s.to === '/', includeSearch: false }} title={s.word} search={{}}>
+            <Link key={s.to} to={s.to} className={s.fed ? 'rail-link' : 'rail-link unfed'} activeOptions={{ exact: s.to === '/', includeSearch: false }} title={s.word} search={{}}>
               <s.icon className="icon" size={16} strokeWidth={1.8} aria-hidden />
               <span className="word">{s.word}</span>
               {number !== undefined && <span className={number.alarm ? 'n alarm' : 'n'} title={number.says}>{number.n}</span>}
@@ -131,7 +131,7 @@ function Pulse() {
     return (
       <div className="pulse" title="The live stream is open">
         <span className="mark good"><span className="dot" aria-hidden /></span>
-        <span>Live{perMinute > 0 && ` · ${short(perMinute)} events/min`}</span>
+        <span>Live{perMinute > 0 && ` · ${short(perMinute)} a minute`}</span>
       </div>
     );
   }

@@ -105,6 +105,7 @@ export function Table<T>(p: Props<T>) {
     }
   };
 
+  const least = columns.reduce((sum, c) => sum + Number(/(\d+)px/.exec(c.width)?.[1] ?? 80) + 16, tickable ? 62 : 28);
   const tracks = `${tickable ? '18px ' : ''}${columns.map((c) => c.width).join(' ')}`;
   const shown = !p.rows.loading && p.rows.count === 0 && p.rows.error === null;
   const exporting = p.exportAs === undefined ? null : (kind: 'csv' | 'json'): void => void exportRows(p, kind, [...picked.values()]);
@@ -119,7 +120,7 @@ export function Table<T>(p: Props<T>) {
         onScroll={() => p.scrolled?.((scroll.current?.scrollTop ?? 0) < height)}
       >
         {!phone && (
-          <div className="head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: tracks }}>
+          <div className="head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: tracks, minWidth: least }}>
             {tickable && <span role="columnheader"><span className="sr">Chosen</span></span>}
             {columns.map((c) => (
               <span key={c.id} role="columnheader" className={c.num ? 'cell num' : 'cell'} aria-sort={c.sort !== undefined && p.sort?.by === c.sort ? 'descending' : undefined}>
@@ -135,7 +136,7 @@ export function Table<T>(p: Props<T>) {
         )}
         {p.rows.error !== null && p.rows.count === 0 && <div style={{ padding: 16 }}><Failed error={p.rows.error} retry={p.rows.again} /></div>}
         {shown && p.empty}
-        <div className="lines" role={phone ? 'presentation' : 'rowgroup'} style={{ height: p.rows.loading ? 12 * height : virtual.getTotalSize() }}>
+        <div className="lines" role={phone ? 'presentation' : 'rowgroup'} style={{ height: p.rows.loading ? 12 * height : virtual.getTotalSize(), minWidth: phone ? undefined : least }}>
           {p.rows.loading && Array.from({ length: 12 }, (_, n) => (
             <div key={`g${n}`} className="line" role="presentation" aria-hidden style={{ gridTemplateColumns: phone ? '1fr' : tracks, height, transform: `translateY(${n * height}px)` }}>
               {(phone ? [0] : columns).map((_c, m) => <span key={m} className="ghost" style={{ width: `${45 + ((n * 7 + m * 13) % 45)}%` }} />)}

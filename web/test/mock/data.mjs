@@ -37,7 +37,7 @@ export function world(mode) {
     w.deckies = DECKIES.map(([name, services, archetype, distro, os], n) => ({
       host_uuid: 'local', name, services, decky_ip: `10.77.0.${11 + n}`, state: mode !== 'empty' && n === 5 ? 'degraded' : 'running', last_error: mode !== 'empty' && n === 5 ? 'telnet: address already in use (10.77.0.16:23)' : null,
       last_seen: mode === 'empty' ? null : iso(now - n * 61_000), updated_at: iso(now - 3.6e6),
-      decky_config: { archetype, distro, nmap_os: os, hostname: `${name.replace('-', '')}`, domain: 'corp.kestrel.example', mac: `00:16:3e:${hex(2)}:${hex(2)}:${hex(2)}`, ipv6: [`fd77::${11 + n}`], runtime: 'native', kernel: '6.1.0-28-amd64', booted: iso(now - 41 * 8.64e7) },
+      decky_config: { archetype, company: 'Kestrel Logistics', distro: 'debian', distro_name: distro, nmap_os: os, hostname: `${name.replace('-', '')}`, domain: 'corp.kestrel.example', mac: `00:16:3e:${hex(2)}:${hex(2)}:${hex(2)}`, ips: [`10.77.0.${11 + n}`, `fd77::${11 + n}`], gateway: '10.77.0.1', timezone: 'Europe/Madrid', kernel: '6.1.0-28-amd64', booted: (now - 41 * 8.64e7) * 1000, link: `dn-a1b2${n}`, software: Object.fromEntries(services.map((s) => [s, { product: s === 'ssh' ? 'OpenSSH' : s, version: '9.2p1', package: 'Debian-2+deb12u3' }])), notes: [] },
     }));
   }
   if (mode === 'empty' || mode === 'bare') return w;
@@ -52,7 +52,7 @@ export function world(mode) {
     const ip = n === 0 ? '198.51.100.23' : n === 1 ? '203.0.113.77' : n === 2 ? '2001:db8:77::beef' : `${45 + Math.floor(rnd() * 150)}.${Math.floor(rnd() * 255)}.${Math.floor(rnd() * 255)}.${1 + Math.floor(rnd() * 254)}`;
     const [country_code, asn, as_name] = pick(ORIGINS);
     const deep = n === 0 || n === 1 || rnd() < 0.25;
-    const lastAt = n === 0 ? now - 20_000 : n === 1 ? now - 70_000 : n < 5 ? now - 120_000 : now - rnd() * rnd() * 5 * 8.64e7;
+    const lastAt = n === 0 ? now - 280_000 : n === 1 ? now - 150_000 : n < 5 ? now - 290_000 : now - rnd() * rnd() * 5 * 8.64e7;
     const talks = deep ? 3 + Math.floor(rnd() * 5) : 1 + Math.floor(rnd() * 3);
     const a = { uuid: uuid(), ip, identity_id: null, first_seen: '', last_seen: iso(lastAt), event_count: 0, service_count: 0, decky_count: 0, session_count: 0, services: [], deckies: [], traversal_path: null, is_traversal: false, bounty_count: 0, credential_count: 0, command_count: 0, file_count: 0, fingerprints: [], commands: [], interacted: [], country_code, asn, as_name, ptr_record: rnd() < 0.3 ? `host-${ip.replaceAll(/[.:]/g, '-')}.example.net` : null, updated_at: iso(now) };
     const own = [];
@@ -159,6 +159,8 @@ export function world(mode) {
       w.attackers.push({ ...w.attackers[n % people], uuid: uuid(), ip, country_code, asn, as_name, first_seen: iso(at - 9e6), last_seen: iso(at), event_count: 1 + ((n * 37) % 900) });
     }
   }
+  for (const a of w.attackers.slice(0, 60)) a.last_seen = w.logs.filter((r) => r.attacker_ip === a.ip).map((r) => r.timestamp).filter((t) => Date.parse(t) <= now).sort().at(-1) ?? a.last_seen;
+  w.logs = w.logs.filter((r) => Date.parse(r.timestamp) <= now);
   w.logs.sort((a, b) => (a.timestamp < b.timestamp ? -1 : 1));
   w.logs.forEach((row, n) => { row.id = n + 1; });
   w.seq = w.logs.length;
