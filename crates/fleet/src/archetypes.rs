@@ -94,15 +94,7 @@ pub static ALL: &[Archetype] = &[
         ["db", "sql", "db-prod", "data"],
         Server
     ),
-    archetype!(
-        "mail-server",
-        "Mail server",
-        ["smtp", "pop3", "imap"],
-        ["debian", "ubuntu22"],
-        Linux,
-        ["mail", "mx", "smtp"],
-        Server
-    ),
+    archetype!("mail-server", "Mail server", ["smtp", "pop3", "imap"], ["debian", "ubuntu22"], Linux, ["mail", "mx", "smtp"], Server),
     archetype!(
         "file-server",
         "File server",
@@ -112,15 +104,7 @@ pub static ALL: &[Archetype] = &[
         ["fs", "files", "nas", "backup"],
         Storage
     ),
-    archetype!(
-        "printer",
-        "Network printer",
-        ["snmp", "ftp"],
-        ["alpine", "debian"],
-        Embedded,
-        ["prn", "print", "mfp"],
-        Printer
-    ),
+    archetype!("printer", "Network printer", ["snmp", "ftp"], ["alpine", "debian"], Embedded, ["prn", "print", "mfp"], Printer),
     archetype!(
         "iot-device",
         "Small network device",
@@ -130,24 +114,8 @@ pub static ALL: &[Archetype] = &[
         ["cam", "gw", "sensor", "iot"],
         Device
     ),
-    archetype!(
-        "industrial-control",
-        "Industrial controller",
-        ["conpot", "snmp"],
-        ["debian"],
-        Embedded,
-        ["plc", "hmi", "rtu"],
-        Controller
-    ),
-    archetype!(
-        "voip-server",
-        "Telephone exchange",
-        ["sip"],
-        ["debian", "ubuntu22"],
-        Linux,
-        ["pbx", "voip", "sip"],
-        Phone
-    ),
+    archetype!("industrial-control", "Industrial controller", ["conpot", "snmp"], ["debian"], Embedded, ["plc", "hmi", "rtu"], Controller),
+    archetype!("voip-server", "Telephone exchange", ["sip"], ["debian", "ubuntu22"], Linux, ["pbx", "voip", "sip"], Phone),
     archetype!(
         "monitoring-node",
         "Monitoring server",
@@ -189,14 +157,8 @@ pub fn slugs() -> Vec<&'static str> {
 
 impl Archetype {
     /// Its services split into those `catalogue` can play and those it leaves out, with the reason.
-    pub fn playable(
-        &self,
-        catalogue: Catalogue,
-    ) -> (Vec<&'static str>, Vec<(&'static str, &'static str)>) {
-        let (yes, no): (Vec<&str>, Vec<&str>) = self
-            .services
-            .iter()
-            .partition(|s| catalogue.find(s).is_some());
+    pub fn playable(&self, catalogue: Catalogue) -> (Vec<&'static str>, Vec<(&'static str, &'static str)>) {
+        let (yes, no): (Vec<&str>, Vec<&str>) = self.services.iter().partition(|s| catalogue.find(s).is_some());
         (yes, no.into_iter().map(|s| (s, NO_DECOY)).collect())
     }
 
@@ -214,19 +176,8 @@ mod tests {
     #[test]
     fn every_archetype_names_known_services_and_distros() {
         for a in super::ALL {
-            assert!(
-                a.services
-                    .iter()
-                    .all(|s| crate::catalogue::KNOWN.contains(s)),
-                "{}",
-                a.slug
-            );
-            assert!(
-                !a.distros.is_empty()
-                    && a.distros.iter().all(|d| crate::distros::find(d).is_some()),
-                "{}",
-                a.slug
-            );
+            assert!(a.services.iter().all(|s| crate::catalogue::KNOWN.contains(s)), "{}", a.slug);
+            assert!(!a.distros.is_empty() && a.distros.iter().all(|d| crate::distros::find(d).is_some()), "{}", a.slug);
         }
     }
 }

@@ -56,15 +56,7 @@ pub struct Package(pub &'static str, pub &'static str, pub &'static str);
 
 macro_rules! release {
     ($version:literal, $code:literal, $pretty:literal, $kernel:literal, $build:literal, $date:expr, $packages:ident) => {
-        Release {
-            version: $version,
-            codename: $code,
-            pretty: $pretty,
-            kernel: $kernel,
-            build: $build,
-            built: $date,
-            packages: &$packages,
-        }
+        Release { version: $version, codename: $code, pretty: $pretty, kernel: $kernel, build: $build, built: $date, packages: &$packages }
     };
 }
 
@@ -73,10 +65,7 @@ const INETUTILS_TELNETD: Package = Package("inetutils-telnetd", "2.4", "");
 
 static BOOKWORM_EARLY: Packages = Packages {
     ssh: Package("OpenSSH", "9.2p1", "Debian-2+deb12u2"),
-    web: &[
-        Package("Apache", "2.4.57", "Debian"),
-        Package("nginx", "1.22.1", ""),
-    ],
+    web: &[Package("Apache", "2.4.57", "Debian"), Package("nginx", "1.22.1", "")],
     ftp: Package("vsFTPd", "3.0.3", "3.0.3-13+b2"),
     smtp: Package("Postfix", "3.7.9", "Debian/GNU"),
     redis: Package("Redis", "7.0.15", "5:7.0.15-1~deb12u1"),
@@ -85,10 +74,7 @@ static BOOKWORM_EARLY: Packages = Packages {
 };
 static BOOKWORM: Packages = Packages {
     ssh: Package("OpenSSH", "9.2p1", "Debian-2+deb12u3"),
-    web: &[
-        Package("Apache", "2.4.62", "Debian"),
-        Package("nginx", "1.22.1", ""),
-    ],
+    web: &[Package("Apache", "2.4.62", "Debian"), Package("nginx", "1.22.1", "")],
     smtp: Package("Postfix", "3.7.11", "Debian/GNU"),
     mysql: Package("MariaDB", "10.11.6", "10.11.6-MariaDB-0+deb12u1"),
     ..BOOKWORM_EARLY
@@ -101,10 +87,7 @@ static BOOKWORM_LATE: Packages = Packages {
 };
 static JAMMY_EARLY: Packages = Packages {
     ssh: Package("OpenSSH", "8.9p1", "Ubuntu-3ubuntu0.6"),
-    web: &[
-        Package("Apache", "2.4.52", "Ubuntu"),
-        Package("nginx", "1.18.0", "Ubuntu"),
-    ],
+    web: &[Package("Apache", "2.4.52", "Ubuntu"), Package("nginx", "1.18.0", "Ubuntu")],
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-0ubuntu1"),
     smtp: Package("Postfix", "3.6.4", "Ubuntu"),
     redis: Package("Redis", "6.0.16", "5:6.0.16-1ubuntu1"),
@@ -116,16 +99,10 @@ static JAMMY: Packages = Packages {
     mysql: Package("MySQL", "8.0.39", "8.0.39-0ubuntu0.22.04.1"),
     ..JAMMY_EARLY
 };
-static JAMMY_LATE: Packages = Packages {
-    mysql: Package("MySQL", "8.0.40", "8.0.40-0ubuntu0.22.04.1"),
-    ..JAMMY
-};
+static JAMMY_LATE: Packages = Packages { mysql: Package("MySQL", "8.0.40", "8.0.40-0ubuntu0.22.04.1"), ..JAMMY };
 static FOCAL: Packages = Packages {
     ssh: Package("OpenSSH", "8.2p1", "Ubuntu-4ubuntu0.11"),
-    web: &[
-        Package("Apache", "2.4.41", "Ubuntu"),
-        Package("nginx", "1.18.0", "Ubuntu"),
-    ],
+    web: &[Package("Apache", "2.4.41", "Ubuntu"), Package("nginx", "1.18.0", "Ubuntu")],
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-0ubuntu0.20.04.1"),
     smtp: Package("Postfix", "3.4.13", "Ubuntu"),
     redis: Package("Redis", "5.0.7", "5:5.0.7-2ubuntu0.1"),
@@ -134,25 +111,16 @@ static FOCAL: Packages = Packages {
 };
 static ROCKY93: Packages = Packages {
     ssh: Package("OpenSSH", "8.7", ""),
-    web: &[
-        Package("Apache", "2.4.57", "Rocky Linux"),
-        Package("nginx", "1.20.1", ""),
-    ],
+    web: &[Package("Apache", "2.4.57", "Rocky Linux"), Package("nginx", "1.20.1", "")],
     ftp: Package("vsFTPd", "3.0.3", "3.0.3-49.el9"),
     smtp: Package("Postfix", "3.5.9", ""),
     redis: Package("Redis", "6.2.7", "6.2.7-1.el9"),
     mysql: Package("MariaDB", "10.5.22", "10.5.22-MariaDB"),
     telnet: LINUX_TELNETD,
 };
-static ROCKY94: Packages = Packages {
-    ftp: Package("vsFTPd", "3.0.5", "3.0.5-5.el9"),
-    ..ROCKY93
-};
+static ROCKY94: Packages = Packages { ftp: Package("vsFTPd", "3.0.5", "3.0.5-5.el9"), ..ROCKY93 };
 static ROCKY95: Packages = Packages {
-    web: &[
-        Package("Apache", "2.4.62", "Rocky Linux"),
-        Package("nginx", "1.20.1", ""),
-    ],
+    web: &[Package("Apache", "2.4.62", "Rocky Linux"), Package("nginx", "1.20.1", "")],
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-6.el9"),
     smtp: Package("Postfix", "3.5.25", ""),
     redis: Package("Redis", "6.2.17", "6.2.17-1.el9_5"),
@@ -160,10 +128,7 @@ static ROCKY95: Packages = Packages {
 };
 static CENTOS7: Packages = Packages {
     ssh: Package("OpenSSH", "7.4", ""),
-    web: &[
-        Package("Apache", "2.4.6", "CentOS"),
-        Package("nginx", "1.20.1", ""),
-    ],
+    web: &[Package("Apache", "2.4.6", "CentOS"), Package("nginx", "1.20.1", "")],
     ftp: Package("vsFTPd", "3.0.2", "3.0.2-29.el7_9"),
     smtp: Package("Postfix", "2.10.1", ""),
     redis: Package("Redis", "3.2.12", "3.2.12-2.el7"),
@@ -172,10 +137,7 @@ static CENTOS7: Packages = Packages {
 };
 static ALPINE319: Packages = Packages {
     ssh: Package("OpenSSH", "9.6", ""),
-    web: &[
-        Package("nginx", "1.24.0", ""),
-        Package("Apache", "2.4.58", "Unix"),
-    ],
+    web: &[Package("nginx", "1.24.0", ""), Package("Apache", "2.4.58", "Unix")],
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-r2"),
     smtp: Package("Postfix", "3.8.4", ""),
     redis: Package("Redis", "7.2.4", "7.2.4-r0"),
@@ -184,10 +146,7 @@ static ALPINE319: Packages = Packages {
 };
 static FEDORA39: Packages = Packages {
     ssh: Package("OpenSSH", "9.3", ""),
-    web: &[
-        Package("Apache", "2.4.59", "Fedora Linux"),
-        Package("nginx", "1.24.0", ""),
-    ],
+    web: &[Package("Apache", "2.4.59", "Fedora Linux"), Package("nginx", "1.24.0", "")],
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-5.fc39"),
     smtp: Package("Postfix", "3.8.5", ""),
     redis: Package("Redis", "7.2.4", "7.2.4-1.fc39"),
@@ -196,10 +155,7 @@ static FEDORA39: Packages = Packages {
 };
 static KALI: Packages = Packages {
     ssh: Package("OpenSSH", "9.7p1", "Debian-7"),
-    web: &[
-        Package("Apache", "2.4.59", "Debian"),
-        Package("nginx", "1.24.0", ""),
-    ],
+    web: &[Package("Apache", "2.4.59", "Debian"), Package("nginx", "1.24.0", "")],
     ftp: Package("vsFTPd", "3.0.3", "3.0.3-13+b3"),
     smtp: Package("Postfix", "3.9.0", "Debian/GNU"),
     redis: Package("Redis", "7.0.15", "5:7.0.15-1"),
@@ -208,10 +164,7 @@ static KALI: Packages = Packages {
 };
 static ARCH: Packages = Packages {
     ssh: Package("OpenSSH", "9.8", ""),
-    web: &[
-        Package("nginx", "1.26.1", ""),
-        Package("Apache", "2.4.61", "Unix"),
-    ],
+    web: &[Package("nginx", "1.26.1", ""), Package("Apache", "2.4.61", "Unix")],
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-1"),
     smtp: Package("Postfix", "3.9.0", ""),
     redis: Package("Redis", "7.2.5", "7.2.5-2"),

@@ -11,18 +11,10 @@ pub enum Error {
     Config(#[from] ConfigError),
     /// The state file is from a newer build.
     #[error("{}: written by a newer build (schema {found}, this build knows {known}); use that build or move the file away", path.display())]
-    StateNewer {
-        path: PathBuf,
-        found: u32,
-        known: u32,
-    },
+    StateNewer { path: PathBuf, found: u32, known: u32 },
     /// The state file cannot be understood; it was set aside.
     #[error("{}: cannot be read as the fleet's state ({reason}); it was kept as {}", path.display(), kept.display())]
-    StateTorn {
-        path: PathBuf,
-        reason: String,
-        kept: PathBuf,
-    },
+    StateTorn { path: PathBuf, reason: String, kept: PathBuf },
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
     /// Another process is the fleet's writer.
@@ -35,17 +27,9 @@ pub enum Error {
     #[error("{0}")]
     Unsupported(String),
     #[error("{name}: {ip} is already the address of {owner}")]
-    AddressTaken {
-        name: String,
-        ip: std::net::IpAddr,
-        owner: String,
-    },
+    AddressTaken { name: String, ip: std::net::IpAddr, owner: String },
     #[error("{name}: {ip} is not an address of {subnet}")]
-    AddressOutside {
-        name: String,
-        ip: std::net::IpAddr,
-        subnet: String,
-    },
+    AddressOutside { name: String, ip: std::net::IpAddr, subnet: String },
     #[error("no free address in {subnet} for {name}")]
     NetworkFull { name: String, subnet: String },
     #[error("no decky is called {0}")]
@@ -68,9 +52,6 @@ impl Error {
     /// For `map_err` on system calls.
     pub(crate) fn kernel<E: Into<io::Error>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
         let doing = doing.into();
-        move |source| Self::Kernel {
-            doing,
-            source: source.into(),
-        }
+        move |source| Self::Kernel { doing, source: source.into() }
     }
 }

@@ -25,17 +25,10 @@ impl Plan {
             .filter_map(|(name, slug, services)| {
                 let archetype = archetypes::find(slug)?;
                 let mut decky = Planned::of_archetype(name, archetype, catalogue);
-                decky.services = services
-                    .iter()
-                    .filter(|s| catalogue.find(s).is_some())
-                    .map(|s| PlannedService::plain(s))
-                    .collect();
+                decky.services = services.iter().filter(|s| catalogue.find(s).is_some()).map(|s| PlannedService::plain(s)).collect();
                 (!decky.services.is_empty()).then_some(decky)
             })
             .collect();
-        Self {
-            deckies,
-            ..Self::default()
-        }
+        Self { deckies, ..Self::default() }
     }
 }

@@ -9,23 +9,30 @@
 //! Start reading at [`plan`], then [`deployer`].
 //! To add an archetype or a distro: one entry in [`archetypes`] or [`distros`]. To add a runtime: one
 //! file in [`runtime`] and one arm in [`RuntimeKind`].
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 pub mod addresses;
 pub mod archetypes;
 pub mod catalogue;
 mod config;
+pub mod control;
+pub mod deployer;
 pub mod distros;
 mod error;
+pub mod hands;
 pub mod lab;
 pub mod os;
 pub mod persona;
 pub mod plan;
+pub mod runtime;
+pub mod state;
 
 pub use catalogue::Catalogue;
 pub use config::ConfigError;
+pub use deployer::{
+    DeckyState, DeckyStatus, DeployMode, DeployReport, Deployer, FleetRow, FleetTable, NoTable, ServiceStatus, Settings, Which,
+};
 pub use error::Error;
+pub use hands::{Dirs, Face, Hands, Health};
 pub use plan::{Network, Plan, Planned, PlannedService, Table};
+pub use runtime::RuntimeKind;

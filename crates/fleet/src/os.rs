@@ -3,14 +3,7 @@
 use model::OsFamily;
 
 /// Names an operator may write for `nmap_os`.
-pub const NAMES: &[&str] = &[
-    "linux",
-    "windows",
-    "windows_server",
-    "bsd",
-    "embedded",
-    "cisco",
-];
+pub const NAMES: &[&str] = &["linux", "windows", "windows_server", "bsd", "embedded", "cisco"];
 
 /// The family called `name`.
 pub fn find(name: &str) -> Option<OsFamily> {
@@ -66,16 +59,8 @@ fn family(os: OsFamily) -> Family {
         icmp_ratelimit: 1000,
         icmp_ratemask: 6168,
     };
-    let windows = Family {
-        ttl: 128,
-        syn_retries: 2,
-        synack_retries: 2,
-        ecn: 0,
-        fin_timeout: 30,
-        icmp_ratelimit: 0,
-        icmp_ratemask: 0,
-        ..linux
-    };
+    let windows =
+        Family { ttl: 128, syn_retries: 2, synack_retries: 2, ecn: 0, fin_timeout: 30, icmp_ratelimit: 0, icmp_ratemask: 0, ..linux };
     let embedded = Family {
         ttl: 255,
         syn_retries: 3,
@@ -93,17 +78,9 @@ fn family(os: OsFamily) -> Family {
         OsFamily::Linux => linux,
         OsFamily::Windows => windows,
         OsFamily::WindowsServer => Family { ecn: 1, ..windows },
-        OsFamily::Bsd => Family {
-            ecn: 0,
-            icmp_ratelimit: 250,
-            ..linux
-        },
+        OsFamily::Bsd => Family { ecn: 0, icmp_ratelimit: 250, ..linux },
         OsFamily::Embedded => embedded,
-        OsFamily::Cisco => Family {
-            syn_retries: 2,
-            synack_retries: 2,
-            ..embedded
-        },
+        OsFamily::Cisco => Family { syn_retries: 2, synack_retries: 2, ..embedded },
     }
 }
 

@@ -85,55 +85,27 @@ impl Plan {
                 vec![
                     d.name.clone(),
                     d.archetype.clone(),
-                    d.services
-                        .iter()
-                        .map(|s| s.name.as_str())
-                        .collect::<Vec<_>>()
-                        .join(","),
-                    d.distro
-                        .clone()
-                        .unwrap_or_else(|| "(of the archetype)".into()),
+                    d.services.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(","),
+                    d.distro.clone().unwrap_or_else(|| "(of the archetype)".into()),
                     os::name(d.os).into(),
                     d.ip.map_or_else(|| "(next free)".into(), |ip| ip.to_string()),
-                    d.left_out
-                        .iter()
-                        .map(|(s, why)| format!("{s}: {why}"))
-                        .collect::<Vec<_>>()
-                        .join("; "),
+                    d.left_out.iter().map(|(s, why)| format!("{s}: {why}")).collect::<Vec<_>>().join("; "),
                 ]
             })
             .collect();
-        Table {
-            headers: vec![
-                "DECKY",
-                "ARCHETYPE",
-                "SERVICES",
-                "DISTRO",
-                "OS",
-                "ADDRESS",
-                "LEFT OUT",
-            ],
-            rows,
-        }
+        Table { headers: vec!["DECKY", "ARCHETYPE", "SERVICES", "DISTRO", "OS", "ADDRESS", "LEFT OUT"], rows }
     }
 }
 
 impl Planned {
     /// A decky of `archetype` with all of its services that `catalogue` can play.
-    pub fn of_archetype(
-        name: &str,
-        archetype: &'static archetypes::Archetype,
-        catalogue: Catalogue,
-    ) -> Self {
+    pub fn of_archetype(name: &str, archetype: &'static archetypes::Archetype, catalogue: Catalogue) -> Self {
         let (services, left_out) = archetype.playable(catalogue);
         Self {
             name: name.into(),
             archetype: archetype.slug.into(),
             services: services.into_iter().map(PlannedService::plain).collect(),
-            left_out: left_out
-                .into_iter()
-                .map(|(s, why)| (s.into(), why.into()))
-                .collect(),
+            left_out: left_out.into_iter().map(|(s, why)| (s.into(), why.into())).collect(),
             distro: None,
             os: archetype.os,
             ip: None,
@@ -146,10 +118,7 @@ impl Planned {
 impl PlannedService {
     /// The service without any knob set.
     pub fn plain(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            knobs: BTreeMap::new(),
-        }
+        Self { name: name.into(), knobs: BTreeMap::new() }
     }
 }
 
@@ -164,21 +133,10 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head: Vec<String> = self.headers.iter().map(|h| (*h).to_owned()).collect();
         let lines: Vec<&Vec<String>> = std::iter::once(&head).chain(&self.rows).collect();
-        let width = |column: usize| {
-            lines
-                .iter()
-                .filter_map(|l| l.get(column))
-                .map(|c| c.chars().count())
-                .max()
-                .unwrap_or(0)
-        };
+        let width = |column: usize| lines.iter().filter_map(|l| l.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..head.len()).map(width).collect();
         for line in lines {
-            let cells: Vec<String> = line
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:<width$}", width = *width))
-                .collect();
+            let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
             writeln!(f, "{}", cells.join("  ").trim_end())?;
         }
         Ok(())

@@ -19,20 +19,8 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn new(
-        file: &Path,
-        line: u32,
-        key: impl Into<String>,
-        message: impl Into<String>,
-        allowed: impl Into<String>,
-    ) -> Self {
-        Self {
-            file: file.to_owned(),
-            line,
-            key: key.into(),
-            message: message.into(),
-            allowed: allowed.into(),
-        }
+    pub(super) fn new(file: &Path, line: u32, key: impl Into<String>, message: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line, key: key.into(), message: message.into(), allowed: allowed.into() }
     }
 }
 
@@ -48,10 +36,6 @@ impl fmt::Display for ConfigError {
             write!(f, " {}:", self.key)?;
         }
         write!(f, " {}", self.message)?;
-        if self.allowed.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " (allowed: {})", self.allowed)
-        }
+        if self.allowed.is_empty() { Ok(()) } else { write!(f, " (allowed: {})", self.allowed) }
     }
 }

@@ -18,45 +18,24 @@ pub(super) fn parse(text: &str, file: &Path, catalogue: Catalogue) -> Result<Raw
         if trimmed.is_empty() || trimmed.starts_with([';', '#']) {
             continue;
         }
-        let wrong = |key: &str, message: &str, allowed: &str| {
-            Err(ConfigError::new(file, at, key, message, allowed))
-        };
+        let wrong = |key: &str, message: &str, allowed: &str| Err(ConfigError::new(file, at, key, message, allowed));
         if let Some(rest) = trimmed.strip_prefix('[') {
-            let Some(name) = rest
-                .strip_suffix(']')
-                .map(str::trim)
-                .filter(|n| !n.is_empty())
-            else {
+            let Some(name) = rest.strip_suffix(']').map(str::trim).filter(|n| !n.is_empty()) else {
                 return wrong(trimmed, "not a section", "[NAME]");
             };
             if let Some(earlier) = sections.iter().find(|s| s.name == name) {
-                return wrong(
-                    name,
-                    &format!("section is already on line {}", earlier.line),
-                    "each section once",
-                );
+                return wrong(name, &format!("section is already on line {}", earlier.line), "each section once");
             }
-            sections.push(Section {
-                name: name.to_owned(),
-                line: at,
-                entries: Vec::new(),
-            });
+            sections.push(Section { name: name.to_owned(), line: at, entries: Vec::new() });
             continue;
         }
         let Some(section) = sections.last_mut() else {
-            return wrong(
-                trimmed,
-                "stands before the first section",
-                "a [SECTION] line first",
-            );
+            return wrong(trimmed, "stands before the first section", "a [SECTION] line first");
         };
         // A line that is indented goes on with the value above it.
         if line.starts_with([' ', '\t'])
             && !trimmed.contains(['=', ':'])
-            && let Some(Entry {
-                value: Value::Text(value),
-                ..
-            }) = section.entries.last_mut()
+            && let Some(Entry { value: Value::Text(value), .. }) = section.entries.last_mut()
         {
             value.push('\n');
             value.push_str(trimmed);
@@ -67,26 +46,15 @@ pub(super) fn parse(text: &str, file: &Path, catalogue: Catalogue) -> Result<Raw
         };
         let key = key.trim().to_ascii_lowercase();
         if let Some(earlier) = section.entries.iter().find(|e| e.key == key) {
-            return wrong(
-                &format!("{}.{key}", section.name),
-                &format!("is already set on line {}", earlier.line),
-                "each key once",
-            );
+            return wrong(&format!("{}.{key}", section.name), &format!("is already set on line {}", earlier.line), "each key once");
         }
-        section.entries.push(Entry {
-            key,
-            line: at,
-            value: Value::Text(value.trim().to_owned()),
-        });
+        section.entries.push(Entry { key, line: at, value: Value::Text(value.trim().to_owned()) });
     }
     sort_out(sections, file, catalogue)
 }
 
 fn sort_out(sections: Vec<Section>, file: &Path, catalogue: Catalogue) -> Result<Raw, ConfigError> {
-    let mut raw = Raw {
-        form: Form::Ini,
-        ..Raw::default()
-    };
+    let mut raw = Raw { form: Form::Ini, ..Raw::default() };
     for section in sections {
         if section.name == "general" {
             raw.network = Some(section);
@@ -101,12 +69,7 @@ fn sort_out(sections: Vec<Section>, file: &Path, catalogue: Catalogue) -> Result
         } else if let Some((owner, service)) = section.name.rsplit_once('.')
             && (catalogue.find(service).is_some() || catalogue::KNOWN.contains(&service))
         {
-            raw.knobs.push(Knobs {
-                owner: owner.to_owned(),
-                service: service.to_owned(),
-                line: section.line,
-                entries: section.entries,
-            });
+            raw.knobs.push(Knobs { owner: owner.to_owned(), service: service.to_owned(), line: section.line, entries: section.entries });
         } else {
             raw.deckies.push(section);
         }

@@ -76,13 +76,7 @@ impl Entry {
     /// As a list: a TOML array, or text split at commas.
     pub(super) fn list(&self) -> Option<Vec<String>> {
         match &self.value {
-            Value::Text(text) => Some(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|s| !s.is_empty())
-                    .map(str::to_owned)
-                    .collect(),
-            ),
+            Value::Text(text) => Some(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect()),
             Value::List(items) => Some(items.clone()),
             _ => None,
         }

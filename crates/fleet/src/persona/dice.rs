@@ -12,10 +12,7 @@ pub(crate) struct Dice(ChaCha12Rng);
 impl Dice {
     /// Falls the same way for the same `key` and `purpose`.
     pub(crate) fn of(key: &[u8; 32], purpose: &str) -> Self {
-        Self(ChaCha12Rng::from_seed(keyed(
-            key,
-            Persona::derive_label(purpose).as_bytes(),
-        )))
+        Self(ChaCha12Rng::from_seed(keyed(key, Persona::derive_label(purpose).as_bytes())))
     }
 
     /// Less than `bound`; 0 for a bound of 0.
@@ -37,16 +34,13 @@ impl Dice {
     /// One of `items`, which must not be empty.
     pub(crate) fn pick<'t, T>(&mut self, items: &'t [T]) -> &'t T {
         let at = usize::try_from(self.below(items.len() as u64)).unwrap_or(0);
-        items
-            .get(at)
-            .unwrap_or_else(|| unreachable!("the tables picked from are not empty"))
+        items.get(at).unwrap_or_else(|| unreachable!("the tables picked from are not empty"))
     }
 }
 
 /// `HMAC-SHA256(key, text)`.
 pub(crate) fn keyed(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key)
-        .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
     mac.update(text);
     mac.finalize().into_bytes().into()
 }

@@ -34,8 +34,7 @@ impl Taken {
     pub fn add(&mut self, persona: &Persona) {
         self.hostnames.insert(persona.hostname.clone());
         self.macs.insert(persona.mac.clone());
-        self.passwords
-            .extend(persona.accounts.iter().filter_map(|a| a.password.clone()));
+        self.passwords.extend(persona.accounts.iter().filter_map(|a| a.password.clone()));
     }
 }
 
@@ -49,21 +48,11 @@ pub struct Place {
 }
 
 /// The persona of a decky placed for the first time at `now`. Adds what it took to `taken`.
-pub fn generate(
-    secret: &[u8; 32],
-    id: &DeckyId,
-    plan: &Planned,
-    place: &Place,
-    now: Micros,
-    taken: &mut Taken,
-) -> Persona {
+pub fn generate(secret: &[u8; 32], id: &DeckyId, plan: &Planned, place: &Place, now: Micros, taken: &mut Taken) -> Persona {
     let seed = keyed(secret, id.as_str().as_bytes());
     let site = Site::of(secret);
-    let archetype = archetypes::find(&plan.archetype).unwrap_or_else(|| {
-        archetypes::ALL
-            .first()
-            .unwrap_or_else(|| unreachable!("the table is not empty"))
-    });
+    let archetype = archetypes::find(&plan.archetype)
+        .unwrap_or_else(|| archetypes::ALL.first().unwrap_or_else(|| unreachable!("the table is not empty")));
     let mut dice = Dice::of(&seed, "fleet/persona");
     let profile = profile(&mut dice, plan, archetype);
     let release = release(&mut dice, profile, now);
@@ -72,15 +61,7 @@ pub fn generate(
     let built = date(release.built);
     let (booted, installed) = times(&mut dice, built, now);
     let year = u64::try_from(installed.seconds()).unwrap_or(0) / (DAY * 365) + 1970;
-    let accounts = people::accounts(
-        &seed,
-        &site,
-        &hostname,
-        year,
-        archetype.hardware,
-        profile,
-        &mut taken.passwords,
-    );
+    let accounts = people::accounts(&seed, &site, &hostname, year, archetype.hardware, profile, &mut taken.passwords);
     taken.hostnames.insert(hostname.clone());
     taken.macs.insert(mac.clone());
     let mut persona = Persona {
@@ -139,32 +120,16 @@ pub fn same_machine(old: &Persona, plan: &Planned) -> bool {
 fn profile(dice: &mut Dice, plan: &Planned, archetype: &Archetype) -> &'static distros::Profile {
     let drawn = *dice.pick(archetype.distros);
     let slug = plan.distro.as_deref().unwrap_or(drawn);
-    distros::find(slug)
-        .or_else(|| distros::ALL.first())
-        .unwrap_or_else(|| unreachable!("the table is not empty"))
+    distros::find(slug).or_else(|| distros::ALL.first()).unwrap_or_else(|| unreachable!("the table is not empty"))
 }
 
 /// A release whose kernel was built before `now`; the oldest if the clock is off.
-fn release(
-    dice: &mut Dice,
-    profile: &'static distros::Profile,
-    now: Micros,
-) -> &'static distros::Release {
-    let known = profile
-        .releases
-        .iter()
-        .filter(|r| date(r.built).plus(Duration::from_secs(30 * DAY)) < now)
-        .count()
-        .max(1);
+fn release(dice: &mut Dice, profile: &'static distros::Profile, now: Micros) -> &'static distros::Release {
+    let known = profile.releases.iter().filter(|r| date(r.built).plus(Duration::from_secs(30 * DAY)) < now).count().max(1);
     dice.pick(profile.releases.get(..known).unwrap_or(profile.releases))
 }
 
-fn hostname(
-    dice: &mut Dice,
-    site: &Site,
-    archetype: &Archetype,
-    taken: &HashSet<String>,
-) -> String {
+fn hostname(dice: &mut Dice, site: &Site, archetype: &Archetype, taken: &HashSet<String>) -> String {
     let role = *dice.pick(archetype.roles);
     let mut number = dice.between(1, 4);
     loop {
@@ -179,38 +144,20 @@ fn hostname(
 /// Boot between 3 and 200 days ago, at a time of day when machines are rebooted, to the second plus what the
 /// kernel adds; installed some weeks to two years before that.
 fn times(dice: &mut Dice, built: Micros, now: Micros) -> (Micros, Micros) {
-    let newest = now
-        .seconds()
-        .saturating_sub(i64::try_from(DAY).unwrap_or(0));
+    let newest = now.seconds().saturating_sub(i64::try_from(DAY).unwrap_or(0));
     let oldest = built.seconds() + i64::try_from(dice.between(2, 20) * DAY).unwrap_or(0);
-    let days = if dice.percent(70) {
-        dice.between(3, 60)
-    } else {
-        dice.between(60, 200)
-    };
-    let of_day = if dice.percent(60) {
-        dice.between(0, 5 * 3600)
-    } else {
-        dice.between(6 * 3600, 19 * 3600)
-    };
+    let days = if dice.percent(70) { dice.between(3, 60) } else { dice.between(60, 200) };
+    let of_day = if dice.percent(60) { dice.between(0, 5 * 3600) } else { dice.between(6 * 3600, 19 * 3600) };
     let day = (now.seconds() / i64::try_from(DAY).unwrap_or(1)) - i64::try_from(days).unwrap_or(0);
-    let boot = (day * i64::try_from(DAY).unwrap_or(1) + i64::try_from(of_day).unwrap_or(0))
-        .clamp(oldest.min(newest), newest);
+    let boot = (day * i64::try_from(DAY).unwrap_or(1) + i64::try_from(of_day).unwrap_or(0)).clamp(oldest.min(newest), newest);
     let before = i64::try_from(dice.between(20 * DAY, 700 * DAY)).unwrap_or(0);
     let micros = i64::try_from(dice.below(1_000_000)).unwrap_or(0);
-    (
-        Micros(boot * 1_000_000 + micros),
-        Micros((boot - before) * 1_000_000),
-    )
+    (Micros(boot * 1_000_000 + micros), Micros((boot - before) * 1_000_000))
 }
 
 /// Midnight UTC of a civil date (days from civil, Howard Hinnant's algorithm).
 fn date((year, month, day): (i16, u8, u8)) -> Micros {
-    let (y, m, d) = (
-        i64::from(year) - i64::from(month <= 2),
-        i64::from(month),
-        i64::from(day),
-    );
+    let (y, m, d) = (i64::from(year) - i64::from(month <= 2), i64::from(month), i64::from(day));
     let era = y.div_euclid(400);
     let of_era = y.rem_euclid(400);
     let of_year = (153 * (m + if m > 2 { -3 } else { 9 }) + 2) / 5 + d - 1;
@@ -219,11 +166,7 @@ fn date((year, month, day): (i16, u8, u8)) -> Micros {
 }
 
 fn services(persona: &Persona, plan: &Planned) -> Vec<Service> {
-    let release = distros::find(&persona.distro.slug).and_then(|p| {
-        p.releases
-            .iter()
-            .find(|r| r.kernel == persona.distro.kernel_release)
-    });
+    let release = distros::find(&persona.distro.slug).and_then(|p| p.releases.iter().find(|r| r.kernel == persona.distro.kernel_release));
     plan.services
         .iter()
         .map(|s| {
@@ -232,12 +175,7 @@ fn services(persona: &Persona, plan: &Planned) -> Vec<Service> {
                 let web = || {
                     // Most run the usual one; both doors of a host are the same server.
                     let mut dice = Dice::of(&persona.seed, "fleet/web");
-                    if dice.percent(65) {
-                        p.web.first()
-                    } else {
-                        p.web.last()
-                    }
-                    .copied()
+                    if dice.percent(65) { p.web.first() } else { p.web.last() }.copied()
                 };
                 match s.name.as_str() {
                     "ssh" => Some(p.ssh),
@@ -254,11 +192,7 @@ fn services(persona: &Persona, plan: &Planned) -> Vec<Service> {
             Service {
                 name: s.name.clone(),
                 knobs: s.knobs.clone(),
-                software: Software {
-                    product: product.into(),
-                    version: version.into(),
-                    package: package.into(),
-                },
+                software: Software { product: product.into(), version: version.into(), package: package.into() },
             }
         })
         .collect()
@@ -266,11 +200,7 @@ fn services(persona: &Persona, plan: &Planned) -> Vec<Service> {
 
 /// The knobs that speak of the machine and not of one service: `password` (root), `user`, `user_password`.
 fn apply_knobs(persona: &mut Persona, plan: &Planned) {
-    for service in plan
-        .services
-        .iter()
-        .filter(|s| matches!(s.name.as_str(), "ssh" | "telnet"))
-    {
+    for service in plan.services.iter().filter(|s| matches!(s.name.as_str(), "ssh" | "telnet")) {
         if let Some(password) = service.knobs.get("password")
             && let Some(root) = persona.accounts.first_mut()
         {
@@ -287,14 +217,7 @@ fn apply_knobs(persona: &mut Persona, plan: &Planned) {
         let Some(person) = persona.accounts.get(1).cloned() else {
             continue;
         };
-        let next = persona
-            .accounts
-            .iter()
-            .map(|a| a.uid)
-            .max()
-            .unwrap_or(999)
-            .max(999)
-            + 1;
+        let next = persona.accounts.iter().map(|a| a.uid).max().unwrap_or(999).max(999) + 1;
         let password = password.or(person.password);
         persona.accounts.push(model::Account {
             name: user.clone(),
@@ -312,13 +235,8 @@ fn apply_knobs(persona: &mut Persona, plan: &Planned) {
 /// Whether `name` can be a login name (`useradd`'s rule).
 fn fits(name: &str) -> bool {
     name.len() <= 32
-        && name
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
-        && name.bytes().all(|b| {
-            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.')
-        })
+        && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 #[cfg(test)]

@@ -35,39 +35,19 @@ pub(super) fn accounts(
         gid: 0,
         gecos: "root".into(),
         home: "/root".into(),
-        shell: if profile.id == "alpine" {
-            "/bin/ash".into()
-        } else {
-            "/bin/bash".into()
-        },
+        shell: if profile.id == "alpine" { "/bin/ash".into() } else { "/bin/bash".into() },
         password: Some(fresh(&mut dice, &words, "root", taken)),
         sudo: true,
     }];
-    let small = matches!(
-        hardware,
-        Hardware::Device | Hardware::Printer | Hardware::Controller
-    );
+    let small = matches!(hardware, Hardware::Device | Hardware::Printer | Hardware::Controller);
     let base: u32 = 1000;
     let count = if small { 1 } else { dice.between(1, 4) };
     let mut names: HashSet<String> = HashSet::from(["root".into()]);
     for number in 0..u32::try_from(count).unwrap_or(1) {
         let (name, gecos, person) = if small {
-            (
-                (*dice.pick(&["admin", "service", "support"])).to_owned(),
-                String::new(),
-                false,
-            )
+            ((*dice.pick(&["admin", "service", "support"])).to_owned(), String::new(), false)
         } else if number > 0 && dice.percent(35) {
-            let name = *dice.pick(&[
-                "deploy",
-                "backup",
-                "svc_backup",
-                "ansible",
-                "monitor",
-                "webadmin",
-                "operator",
-                "dbadmin",
-            ]);
+            let name = *dice.pick(&["deploy", "backup", "svc_backup", "ansible", "monitor", "webadmin", "operator", "dbadmin"]);
             (name.to_owned(), String::new(), false)
         } else {
             let (first, last) = (*dice.pick(site.land.first), *dice.pick(site.land.last));
@@ -82,11 +62,7 @@ pub(super) fn accounts(
             continue;
         }
         let place = u32::try_from(accounts.len() - 1).unwrap_or(0);
-        let gecos = if gecos.is_empty() || !matches!(profile.id, "debian" | "ubuntu" | "kali") {
-            gecos
-        } else {
-            format!("{gecos},,,")
-        };
+        let gecos = if gecos.is_empty() || !matches!(profile.id, "debian" | "ubuntu" | "kali") { gecos } else { format!("{gecos},,,") };
         accounts.push(Account {
             uid: base + place,
             gid: base + place,
@@ -111,12 +87,7 @@ fn fresh(dice: &mut Dice, words: &Words<'_>, user: &str, taken: &mut HashSet<Str
     }
     // The fleet is so large that all the usual ones are gone.
     loop {
-        let password = format!(
-            "{}{}{}",
-            words.site.short,
-            dice.below(1_000_000),
-            dice.pick(ENDS)
-        );
+        let password = format!("{}{}{}", words.site.short, dice.below(1_000_000), dice.pick(ENDS));
         if taken.insert(password.clone()) {
             return password;
         }
@@ -136,39 +107,16 @@ fn weak(dice: &mut Dice, words: &Words<'_>, user: &str) -> String {
         4 => format!("{stem}{}", dice.between(1965, 2004)),
         5 => format!(
             "{}{}{end}",
-            capital(
-                words
-                    .site
-                    .land
-                    .cities
-                    .get(usize::try_from(dice.below(4)).unwrap_or(0))
-                    .copied()
-                    .unwrap_or(short)
-            ),
+            capital(words.site.land.cities.get(usize::try_from(dice.below(4)).unwrap_or(0)).copied().unwrap_or(short)),
             dice.between(1, 2025)
         ),
         6 => format!("{}@{year}", short),
-        7 => format!(
-            "{}{}{end}",
-            capital(
-                words
-                    .host
-                    .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-')
-            ),
-            dice.between(1, 9999)
-        ),
-        _ => format!(
-            "{}-{}{}",
-            dice.pick(SEASONS).to_lowercase(),
-            short.to_lowercase(),
-            dice.between(1, 99)
-        ),
+        7 => format!("{}{}{end}", capital(words.host.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-')), dice.between(1, 9999)),
+        _ => format!("{}-{}{}", dice.pick(SEASONS).to_lowercase(), short.to_lowercase(), dice.between(1, 99)),
     }
 }
 
 fn capital(word: &str) -> String {
     let mut chars = word.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }

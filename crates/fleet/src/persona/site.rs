@@ -43,136 +43,60 @@ static LANDS: &[Land] = &[
         zones: &["Europe/Madrid"],
         forms: &["S.L.", "S.A."],
         cities: &["Madrid", "Valencia", "Bilbao", "Sevilla"],
-        first: &[
-            "maria", "carlos", "lucia", "javier", "elena", "pablo", "marta", "sergio", "raquel",
-            "alvaro", "ines", "diego",
-        ],
-        last: &[
-            "garcia", "romero", "navarro", "ortega", "vidal", "serrano", "molina", "castro",
-            "rubio", "herrera",
-        ],
+        first: &["maria", "carlos", "lucia", "javier", "elena", "pablo", "marta", "sergio", "raquel", "alvaro", "ines", "diego"],
+        last: &["garcia", "romero", "navarro", "ortega", "vidal", "serrano", "molina", "castro", "rubio", "herrera"],
     },
     Land {
         zones: &["Europe/Berlin"],
         forms: &["GmbH", "AG"],
         cities: &["Hamburg", "Leipzig", "Bremen", "Kassel"],
-        first: &[
-            "anna", "lukas", "katrin", "stefan", "julia", "tobias", "sabine", "markus", "heike",
-            "florian", "nina", "jens",
-        ],
-        last: &[
-            "schneider",
-            "weber",
-            "hoffmann",
-            "krueger",
-            "vogel",
-            "brandt",
-            "lorenz",
-            "seidel",
-            "arnold",
-            "winkler",
-        ],
+        first: &["anna", "lukas", "katrin", "stefan", "julia", "tobias", "sabine", "markus", "heike", "florian", "nina", "jens"],
+        last: &["schneider", "weber", "hoffmann", "krueger", "vogel", "brandt", "lorenz", "seidel", "arnold", "winkler"],
     },
     Land {
         zones: &["Europe/London"],
         forms: &["Ltd", "plc"],
         cities: &["London", "Leeds", "Bristol", "Derby"],
-        first: &[
-            "james", "emma", "oliver", "sophie", "daniel", "hannah", "george", "lucy", "adam",
-            "rachel", "simon", "claire",
-        ],
-        last: &[
-            "hughes", "barker", "mitchell", "foster", "palmer", "webb", "chapman", "harding",
-            "doyle", "pearce",
-        ],
+        first: &["james", "emma", "oliver", "sophie", "daniel", "hannah", "george", "lucy", "adam", "rachel", "simon", "claire"],
+        last: &["hughes", "barker", "mitchell", "foster", "palmer", "webb", "chapman", "harding", "doyle", "pearce"],
     },
     Land {
         zones: &["America/New_York", "America/Chicago", "America/Denver"],
         forms: &["Inc.", "LLC", "Corp."],
         cities: &["Boston", "Denver", "Dayton", "Tampa"],
-        first: &[
-            "mike", "jennifer", "david", "ashley", "kevin", "laura", "brian", "megan", "jason",
-            "amy", "eric", "karen",
-        ],
-        last: &[
-            "miller", "sanders", "coleman", "price", "bennett", "russell", "griffin", "hayes",
-            "myers", "ford",
-        ],
+        first: &["mike", "jennifer", "david", "ashley", "kevin", "laura", "brian", "megan", "jason", "amy", "eric", "karen"],
+        last: &["miller", "sanders", "coleman", "price", "bennett", "russell", "griffin", "hayes", "myers", "ford"],
     },
     Land {
         zones: &["Europe/Paris"],
         forms: &["SAS", "SARL"],
         cities: &["Paris", "Lyon", "Nantes", "Lille"],
-        first: &[
-            "julien", "camille", "thomas", "claire", "nicolas", "sandrine", "mathieu", "aurelie",
-            "pierre", "manon", "luc", "elise",
-        ],
-        last: &[
-            "moreau",
-            "girard",
-            "lambert",
-            "fontaine",
-            "rousseau",
-            "mercier",
-            "blanchard",
-            "gauthier",
-            "perrin",
-            "leroux",
-        ],
+        first: &["julien", "camille", "thomas", "claire", "nicolas", "sandrine", "mathieu", "aurelie", "pierre", "manon", "luc", "elise"],
+        last: &["moreau", "girard", "lambert", "fontaine", "rousseau", "mercier", "blanchard", "gauthier", "perrin", "leroux"],
     },
     Land {
         zones: &["Europe/Amsterdam"],
         forms: &["B.V."],
         cities: &["Utrecht", "Rotterdam", "Zwolle", "Breda"],
-        first: &[
-            "jeroen", "sanne", "pieter", "marloes", "bas", "lotte", "wouter", "femke", "niels",
-            "ilse", "koen", "anouk",
-        ],
-        last: &[
-            "dejong", "bakker", "visser", "mulder", "bos", "dekker", "kuiper", "postma", "smit",
-            "hendriks",
-        ],
+        first: &["jeroen", "sanne", "pieter", "marloes", "bas", "lotte", "wouter", "femke", "niels", "ilse", "koen", "anouk"],
+        last: &["dejong", "bakker", "visser", "mulder", "bos", "dekker", "kuiper", "postma", "smit", "hendriks"],
     },
     Land {
         zones: &["Europe/Warsaw"],
         forms: &["Sp. z o.o.", "S.A."],
         cities: &["Krakow", "Poznan", "Gdansk", "Lodz"],
-        first: &[
-            "tomasz",
-            "agnieszka",
-            "pawel",
-            "katarzyna",
-            "marcin",
-            "monika",
-            "piotr",
-            "ewa",
-            "rafal",
-            "joanna",
-            "kamil",
-            "beata",
-        ],
-        last: &[
-            "nowak",
-            "wisniewski",
-            "zielinski",
-            "mazur",
-            "krawczyk",
-            "pawlak",
-            "michalski",
-            "adamczyk",
-            "sikora",
-            "duda",
-        ],
+        first: &["tomasz", "agnieszka", "pawel", "katarzyna", "marcin", "monika", "piotr", "ewa", "rafal", "joanna", "kamil", "beata"],
+        last: &["nowak", "wisniewski", "zielinski", "mazur", "krawczyk", "pawlak", "michalski", "adamczyk", "sikora", "duda"],
     },
 ];
 
 const HEADS: &[&str] = &[
-    "Hal", "Brack", "Nor", "Ald", "Ves", "Mar", "Cor", "Tor", "Fen", "Lan", "Bel", "Rad", "Sten",
-    "Wil", "Kest", "Dun", "Ost", "Pel", "Gran", "Tam", "Ver", "Sol", "Ark", "Mon",
+    "Hal", "Brack", "Nor", "Ald", "Ves", "Mar", "Cor", "Tor", "Fen", "Lan", "Bel", "Rad", "Sten", "Wil", "Kest", "Dun", "Ost", "Pel",
+    "Gran", "Tam", "Ver", "Sol", "Ark", "Mon",
 ];
 const TAILS: &[&str] = &[
-    "vorsen", "well", "brook", "ston", "mere", "ridge", "wick", "berg", "field", "dale", "ford",
-    "mont", "ley", "haven", "vik", "tor", "lund", "ren", "gate", "mark",
+    "vorsen", "well", "brook", "ston", "mere", "ridge", "wick", "berg", "field", "dale", "ford", "mont", "ley", "haven", "vik", "tor",
+    "lund", "ren", "gate", "mark",
 ];
 const TRADES: &[&str] = &[
     "Logistics",
@@ -210,26 +134,11 @@ impl Site {
             _ => format!("{}.{zone}", short.to_lowercase()),
         };
         let city = dice.pick(land.cities).to_lowercase();
-        let code = city
-            .as_bytes()
-            .first_chunk::<3>()
-            .copied()
-            .filter(|_| dice.percent(30));
+        let code = city.as_bytes().first_chunk::<3>().copied().filter(|_| dice.percent(30));
         let dash = dice.percent(40);
-        let style = Style {
-            dash,
-            digits: if dice.percent(75) { 2 } else { 1 },
-            code,
-        };
+        let style = Style { dash, digits: if dice.percent(75) { 2 } else { 1 }, code };
         let timezone = dice.pick(land.zones);
-        Self {
-            company,
-            domain,
-            timezone,
-            short,
-            land,
-            style,
-        }
+        Self { company, domain, timezone, short, land, style }
     }
 
     /// The `number`th host of a role, counted from 1.

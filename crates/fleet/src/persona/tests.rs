@@ -12,19 +12,8 @@ fn fleet(secret: u8, count: usize) -> Vec<Persona> {
         .map(|n| {
             let archetype = &archetypes::ALL[n % archetypes::ALL.len()];
             let mut plan = Planned::of_archetype("x", archetype, Catalogue::of(tests_decoys()));
-            plan.services = [
-                "ssh", "http", "https", "ftp", "smtp", "redis", "mysql", "telnet",
-            ]
-            .map(PlannedService::plain)
-            .to_vec();
-            generate(
-                &[secret; 32],
-                &DeckyId::local(&format!("decky-{n:03}")),
-                &plan,
-                &Place::default(),
-                NOW,
-                &mut taken,
-            )
+            plan.services = ["ssh", "http", "https", "ftp", "smtp", "redis", "mysql", "telnet"].map(PlannedService::plain).to_vec();
+            generate(&[secret; 32], &DeckyId::local(&format!("decky-{n:03}")), &plan, &Place::default(), NOW, &mut taken)
         })
         .collect()
 }
@@ -39,16 +28,8 @@ fn two_hundred_deckies_share_nothing() {
     all(|p| vec![p.hostname.clone()]);
     all(|p| vec![p.mac.clone()]);
     all(|p| vec![hex::encode(p.seed)]);
-    all(|p| {
-        p.accounts
-            .iter()
-            .filter_map(|a| a.password.clone())
-            .collect()
-    });
-    let site: HashSet<_> = fleet
-        .iter()
-        .map(|p| (&p.company, &p.domain, &p.timezone))
-        .collect();
+    all(|p| p.accounts.iter().filter_map(|a| a.password.clone()).collect());
+    let site: HashSet<_> = fleet.iter().map(|p| (&p.company, &p.domain, &p.timezone)).collect();
     assert_eq!(site.len(), 1, "one company owns them all");
 }
 
@@ -68,12 +49,7 @@ fn the_same_secret_tells_the_same_story_and_another_one_another() {
 fn a_story_holds_together() {
     for p in fleet(3, 200) {
         let first = u8::from_str_radix(&p.mac[..2], 16).unwrap();
-        assert_eq!(
-            first & 3,
-            0,
-            "{}: neither multicast nor locally administered",
-            p.mac
-        );
+        assert_eq!(first & 3, 0, "{}: neither multicast nor locally administered", p.mac);
         assert!(p.installed < p.booted && p.booted < NOW, "{}", p.hostname);
         let up = NOW.since(p.booted).as_secs() / 86_400;
         assert!((1..=201).contains(&up), "{up} days up");
@@ -81,76 +57,32 @@ fn a_story_holds_together() {
         assert!((2..=5).contains(&p.accounts.len()));
         let ids: Vec<u32> = p.accounts[1..].iter().map(|a| a.uid).collect();
         assert_eq!(ids, (1000..1000 + ids.len() as u32).collect::<Vec<_>>());
+        assert!(p.distro.kernel_release.len() > 5 && p.services.iter().all(|s| !s.software.version.is_empty()));
+        assert_eq!(p.service("http").unwrap().software, p.service("https").unwrap().software);
         assert!(
-            p.distro.kernel_release.len() > 5
-                && p.services.iter().all(|s| !s.software.version.is_empty())
-        );
-        assert_eq!(
-            p.service("http").unwrap().software,
-            p.service("https").unwrap().software
-        );
-        assert!(
-            !p.hostname.contains("decky")
-                && p.fqdn()
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
+            !p.hostname.contains("decky") && p.fqdn().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
         );
         let ssh = &p.service("ssh").unwrap().software;
-        assert_eq!(
-            p.distro.slug == "debian",
-            ssh.package.starts_with("Debian-2+deb12")
-        );
+        assert_eq!(p.distro.slug == "debian", ssh.package.starts_with("Debian-2+deb12"));
         assert_eq!(p.distro.id == "ubuntu", ssh.package.starts_with("Ubuntu-"));
-        assert!(p.accounts.iter().all(|a| {
-            a.password
-                .as_ref()
-                .is_none_or(|w| (5..=32).contains(&w.len()))
-        }));
+        assert!(p.accounts.iter().all(|a| { a.password.as_ref().is_none_or(|w| (5..=32).contains(&w.len())) }));
     }
 }
 
 #[test]
 fn knobs_override_the_accounts() {
-    let mut plan = Planned::of_archetype(
-        "x",
-        archetypes::find("deaddeck").unwrap(),
-        Catalogue::of(tests_decoys()),
-    );
-    plan.services[0].knobs = [
-        ("password", "toor"),
-        ("user", "ubuntu"),
-        ("user_password", "admin"),
-    ]
-    .map(|(k, v)| (k.to_owned(), v.to_owned()))
-    .into();
-    let p = generate(
-        &[1; 32],
-        &DeckyId::local("x"),
-        &plan,
-        &Place::default(),
-        NOW,
-        &mut Taken::default(),
-    );
+    let mut plan = Planned::of_archetype("x", archetypes::find("deaddeck").unwrap(), Catalogue::of(tests_decoys()));
+    plan.services[0].knobs =
+        [("password", "toor"), ("user", "ubuntu"), ("user_password", "admin")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    let p = generate(&[1; 32], &DeckyId::local("x"), &plan, &Place::default(), NOW, &mut Taken::default());
     assert_eq!(p.accounts[0].password.as_deref(), Some("toor"));
-    assert_eq!(
-        p.account(b"ubuntu").unwrap().password.as_deref(),
-        Some("admin")
-    );
-    assert_eq!(
-        p.account(b"ubuntu").unwrap().uid,
-        1000 + p.accounts.len() as u32 - 2
-    );
+    assert_eq!(p.account(b"ubuntu").unwrap().password.as_deref(), Some("admin"));
+    assert_eq!(p.account(b"ubuntu").unwrap().uid, 1000 + p.accounts.len() as u32 - 2);
 }
 
 #[test]
 fn dates() {
     assert_eq!(super::date((1970, 1, 1)), Micros(0));
-    assert_eq!(
-        super::date((2024, 2, 29)).rfc3339(),
-        "2024-02-29T00:00:00.000000Z"
-    );
-    assert_eq!(
-        super::date((2026, 11, 23)).rfc3339(),
-        "2026-11-23T00:00:00.000000Z"
-    );
+    assert_eq!(super::date((2024, 2, 29)).rfc3339(), "2024-02-29T00:00:00.000000Z");
+    assert_eq!(super::date((2026, 11, 23)).rfc3339(), "2026-11-23T00:00:00.000000Z");
 }

@@ -1,0 +1,716 @@
+//! The single writer: from what should exist to what does, and the record of it.
+//!
+//! Deploying adds and changes; an unchanged running decky is not touched. What should exist is written to the state
+//! file before anything is made, so a crash in the middle is completed by the next [`Deployer::restore`]; what
+//! runs is never written down but looked at. The table of the database mirrors; its absence is a warning.
+
+use async_trait::async_trait;
+use model::{DeckyId, Micros};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::sync::Mutex;
+
+use crate::{
+    Catalogue, Error, Plan, Planned,
+    addresses::Allocator,
+    catalogue::{Port, ports},
+    hands::{Dirs, Face, Hands, Health},
+    persona::{self, Place, Taken, keyed},
+    runtime::{self, Door, Ground, Placed, Runtime, RuntimeKind, Spot},
+    state::{Kept, SCHEMA, State, Store},
+};
+
+/// What a deployer is opened with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub run_dir: PathBuf,
+    /// `None`: beside the current program.
+    pub decoy_binary: Option<PathBuf>,
+    pub runtime: RuntimeKind,
+    /// Real interface to place deckies on; `None`: private bridge.
+    pub interface: Option<String>,
+    /// `local` on a single host.
+    pub host_uuid: String,
+    /// The deployment secret.
+    pub secret: [u8; 32],
+}
+
+/// The mirror in the database.
+#[async_trait]
+pub trait FleetTable: Send + Sync {
+    async fn upsert(&self, row: &FleetRow) -> Result<(), String>;
+    async fn delete(&self, host_uuid: &str, name: &str) -> Result<(), String>;
+}
+
+/// One row of `fleet_deckies`. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FleetRow {
+    pub host_uuid: String,
+    pub name: String,
+    pub services: Vec<String>,
+    /// What is shown of persona and placement.
+    pub decky_config: Map<String, Value>,
+    pub decky_ip: Option<String>,
+    /// See [`DeckyState::name`].
+    pub state: String,
+    pub last_error: Option<String>,
+    pub last_seen: Option<Micros>,
+    pub updated_at: Micros,
+}
+
+/// A table for those who have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTable;
+
+#[async_trait]
+impl FleetTable for NoTable {
+    async fn upsert(&self, _row: &FleetRow) -> Result<(), String> {
+        Ok(())
+    }
+    async fn delete(&self, _host_uuid: &str, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// How a decky, or one service of it, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeckyState {
+    Running,
+    /// Some of its services answer.
+    Degraded,
+    Failed,
+}
+
+impl DeckyState {
+    /// The stored name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One decky as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeckyStatus {
+    pub name: String,
+    pub hostname: String,
+    pub archetype: String,
+    pub distro: String,
+    pub mac: String,
+    pub ips: Vec<IpAddr>,
+    pub state: DeckyState,
+    pub services: Vec<ServiceStatus>,
+    pub error: Option<String>,
+    /// What an operator should know, such as shifted ports.
+    pub notes: Vec<String>,
+    pub since: Micros,
+}
+
+/// One service of a decky as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    pub name: String,
+    pub state: DeckyState,
+    /// Ports it listens on, without data doors.
+    pub ports: Vec<u16>,
+}
+
+/// How a deploy treats what the plan does not name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployMode {
+    /// Take away deckies that the plan does not name.
+    pub replace: bool,
+}
+
+/// Whom to tear down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    All,
+    Names(Vec<String>),
+}
+
+/// What a deploy or a restore did, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployReport {
+    pub added: Vec<String>,
+    pub changed: Vec<String>,
+    pub unchanged: Vec<String>,
+    pub removed: Vec<String>,
+    /// Name and reason.
+    pub failed: Vec<(String, String)>,
+    pub warnings: Vec<String>,
+    pub took: Duration,
+}
+
+/// The deployer. One per data directory; a second one finds the lock held.
+pub struct Deployer {
+    settings: Settings,
+    runtime: Arc<dyn Runtime>,
+    catalogue: Catalogue,
+    table: Arc<dyn FleetTable>,
+    fleet: Mutex<Fleet>,
+}
+
+impl std::fmt::Debug for Deployer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deployer").field("data_dir", &self.settings.data_dir).finish_non_exhaustive()
+    }
+}
+
+struct Fleet {
+    store: Store,
+    state: State,
+    /// Started when the first decky is played.
+    face: Option<Arc<dyn Face>>,
+    live: HashMap<String, Live>,
+}
+
+/// What this process holds of a decky.
+#[derive(Default)]
+struct Live {
+    doors: Vec<Arc<Door>>,
+    notes: Vec<String>,
+    error: Option<String>,
+}
+
+impl Deployer {
+    /// Locks and reads the state. Nothing is started before [`Deployer::restore`] or [`Deployer::deploy`].
+    pub fn open(settings: Settings, table: Arc<dyn FleetTable>) -> Result<Self, Error> {
+        Self::assemble(settings, table, Catalogue::live(), None)
+    }
+
+    /// With another table of decoys and another face, for tests and trials.
+    pub fn assemble(
+        settings: Settings,
+        table: Arc<dyn FleetTable>,
+        catalogue: Catalogue,
+        face: Option<Arc<dyn Face>>,
+    ) -> Result<Self, Error> {
+        let store = Store::open(&settings.data_dir)?;
+        let state = store.load(&settings.host_uuid)?;
+        let tag = tag(&settings);
+        let runtime = runtime::open(settings.runtime, &tag, &settings.secret, settings.interface.clone())?;
+        if !state.deckies.is_empty() && state.runtime != runtime.kind().name() {
+            let message = format!(
+                "the fleet was placed with the {} runtime, and this is {}; tear it down with the former first",
+                state.runtime,
+                runtime.kind().name()
+            );
+            return Err(Error::Unsupported(message));
+        }
+        let fleet = Mutex::new(Fleet { store, state, face, live: HashMap::new() });
+        Ok(Self { settings, runtime, catalogue, table, fleet })
+    }
+
+    /// Which runtime was chosen.
+    pub fn runtime(&self) -> RuntimeKind {
+        self.runtime.kind()
+    }
+
+    /// Whether no decky should exist, as on the first start.
+    pub async fn is_empty(&self) -> bool {
+        self.fleet.lock().await.state.deckies.is_empty()
+    }
+
+    /// Adopts or makes again what should exist, and takes away what was left by a crash and should not.
+    pub async fn restore(&self) -> Result<DeployReport, Error> {
+        let begun = Instant::now();
+        let mut fleet = self.fleet.lock().await;
+        let mut report = DeployReport::default();
+        let stranded = self.runtime.stranded().await?;
+        let wanted: HashSet<&String> = fleet.state.deckies.values().map(|k| &k.link).collect();
+        let reap: Vec<(String, Vec<IpAddr>)> = stranded.iter().filter(|l| !wanted.contains(l)).map(|l| (l.clone(), Vec::new())).collect();
+        if let Some(known) = fleet.state.ground.clone() {
+            let ground = self.runtime.ground(&crate::Network::default(), Some(&known)).await?;
+            if !reap.is_empty() {
+                report.removed.extend(reap.iter().map(|(link, _)| format!("stranded {link}")));
+                self.runtime.remove(&ground, reap).await?;
+            }
+            fleet.state.ground = Some(ground);
+            let names: Vec<String> = fleet.state.deckies.keys().filter(|n| !fleet.live.contains_key(*n)).cloned().collect();
+            self.raise(&mut fleet, &names, &mut report).await?;
+            report.added = names.into_iter().filter(|n| !report.failed.iter().any(|(f, _)| f == n)).collect();
+        }
+        self.mirror(&fleet, &mut report).await;
+        report.took = begun.elapsed();
+        Ok(report)
+    }
+
+    /// Makes the plan true. Deckies that are as planned are not touched.
+    pub async fn deploy(&self, plan: &Plan, mode: DeployMode) -> Result<DeployReport, Error> {
+        let begun = Instant::now();
+        let mut fleet = self.fleet.lock().await;
+        let mut report = DeployReport { warnings: plan.warnings.clone(), ..DeployReport::default() };
+        let names: BTreeSet<&String> = plan.deckies.iter().map(|d| &d.name).collect();
+        if mode.replace {
+            let others: Vec<String> = fleet.state.deckies.keys().filter(|n| !names.contains(n)).cloned().collect();
+            self.take_down(&mut fleet, &others, &mut report).await?;
+        }
+        let ground = self.ground(&fleet, plan).await?;
+        fleet.state.ground = Some(ground.clone());
+        let work = self.diff(&fleet, plan, &ground, &mut report).await?;
+        let moved: Vec<String> = work.replaced.clone();
+        if !moved.is_empty() {
+            let mut quiet = DeployReport::default();
+            self.take_down(&mut fleet, &moved, &mut quiet).await?;
+            report.warnings.extend(quiet.warnings);
+        }
+        fleet.state.ground = Some(ground);
+        fleet.state.schema = SCHEMA;
+        fleet.state.host_uuid.clone_from(&self.settings.host_uuid);
+        fleet.state.runtime = self.runtime.kind().name().into();
+        fleet.state.deckies.extend(work.kept);
+        fleet.store.save(&fleet.state)?;
+        self.raise(&mut fleet, &work.raise, &mut report).await?;
+        self.mirror(&fleet, &mut report).await;
+        report.took = begun.elapsed();
+        Ok(report)
+    }
+
+    /// Takes deckies away, from the network and from the record.
+    pub async fn teardown(&self, which: Which) -> Result<DeployReport, Error> {
+        let begun = Instant::now();
+        let mut fleet = self.fleet.lock().await;
+        let mut report = DeployReport::default();
+        let names: Vec<String> = match which {
+            Which::All => fleet.state.deckies.keys().cloned().collect(),
+            Which::Names(names) => {
+                if let Some(unknown) = names.iter().find(|n| !fleet.state.deckies.contains_key(*n)) {
+                    return Err(Error::NoSuchDecky(unknown.clone()));
+                }
+                names
+            }
+        };
+        self.take_down(&mut fleet, &names, &mut report).await?;
+        if fleet.state.deckies.is_empty()
+            && let Some(ground) = fleet.state.ground.take()
+        {
+            self.runtime.clear(&ground).await?;
+            fleet.store.save(&fleet.state)?;
+        }
+        report.took = begun.elapsed();
+        Ok(report)
+    }
+
+    /// How every decky that should exist is.
+    pub async fn status(&self) -> Vec<DeckyStatus> {
+        let fleet = self.fleet.lock().await;
+        self.look(&fleet).await
+    }
+
+    /// How the decoy process is.
+    pub async fn face(&self) -> Health {
+        let face = self.fleet.lock().await.face.clone();
+        match face {
+            Some(face) => face.health().await,
+            None => Health::default(),
+        }
+    }
+
+    /// Runs a command in a decky's namespace.
+    pub async fn exec(&self, name: &str, command: Vec<String>) -> Result<runtime::Ran, Error> {
+        let link = self.fleet.lock().await.state.deckies.get(name).map(|k| k.link.clone());
+        self.runtime.exec(&link.ok_or_else(|| Error::NoSuchDecky(name.into()))?, command).await
+    }
+
+    /// Ends all sessions and the decoy process. The deckies stay on the network for the next start.
+    pub async fn shutdown(&self) {
+        let mut fleet = self.fleet.lock().await;
+        if let Some(face) = fleet.face.take() {
+            face.stop().await;
+        }
+        fleet.live.clear();
+    }
+
+    /// The network, settled. A fleet cannot move while it stands.
+    async fn ground(&self, fleet: &Fleet, plan: &Plan) -> Result<Ground, Error> {
+        let known = fleet.state.ground.as_ref();
+        if let Some(known) = known.filter(|_| !fleet.state.deckies.is_empty()) {
+            let other = plan.network.subnet.is_some_and(|s| s != known.subnet)
+                || (plan.network.interface.is_some() && plan.network.interface != known.interface);
+            if other {
+                let on = known.interface.as_deref().unwrap_or("a private network");
+                return Err(Error::Unsupported(format!(
+                    "the fleet stands on {} ({on}); tear it down before deploying on another network",
+                    known.subnet
+                )));
+            }
+        }
+        self.runtime.ground(&plan.network, known).await
+    }
+
+    /// What has to be done for `plan`.
+    async fn diff(&self, fleet: &Fleet, plan: &Plan, ground: &Ground, report: &mut DeployReport) -> Result<Work, Error> {
+        let standing: HashMap<String, bool> = {
+            let links: Vec<String> = fleet.state.deckies.values().map(|k| k.link.clone()).collect();
+            self.runtime.inspect(ground, &links).await?.into_iter().map(|f| (f.link, f.standing)).collect()
+        };
+        let mut market = Market::new(fleet, plan, ground, &*self.runtime).await?;
+        let mut taken = Taken::default();
+        fleet.state.deckies.values().for_each(|k| taken.add(&k.persona));
+        let mut links: HashSet<String> = fleet.state.deckies.values().map(|k| k.link.clone()).collect();
+        let now = Micros::of(SystemTime::now());
+        let mut work = Work::default();
+        for planned in &plan.deckies {
+            let old = fleet.state.deckies.get(&planned.name);
+            let whole = old.is_some_and(|k| standing.get(&k.link).copied().unwrap_or(false))
+                && fleet.live.get(&planned.name).is_some_and(|l| l.error.is_none() && !l.doors.is_empty());
+            if let Some(old) = old.filter(|k| persona::same_machine(&k.persona, planned)) {
+                let here = old.persona.ipv4.filter(|ip| planned.ip.is_none_or(|wanted| wanted == *ip));
+                let six = planned.ipv6.is_none_or(|wanted| old.persona.ipv6.contains(&wanted));
+                if old.plan == *planned && whole {
+                    report.unchanged.push(planned.name.clone());
+                    continue;
+                }
+                let place = match here {
+                    Some(_) if six => place_of(&old.persona),
+                    _ => {
+                        work.replaced.push(planned.name.clone());
+                        market.place(planned, &old.persona.seed, ground)?
+                    }
+                };
+                let persona = persona::revise(&old.persona, planned, &place);
+                work.kept.insert(planned.name.clone(), Kept { plan: planned.clone(), persona, ..old.clone() });
+            } else {
+                let id = DeckyId::fleet(&self.settings.host_uuid, &planned.name);
+                let key = keyed(&self.settings.secret, id.as_str().as_bytes());
+                if old.is_some() {
+                    work.replaced.push(planned.name.clone());
+                }
+                let place = market.place(planned, &key, ground)?;
+                let persona = persona::generate(&self.settings.secret, &id, planned, &place, now, &mut taken);
+                let link = link_name(&tag(&self.settings), &planned.name, &mut links);
+                work.kept.insert(planned.name.clone(), Kept { plan: planned.clone(), persona, link, since: now });
+            }
+            if old.is_some() {
+                report.changed.push(planned.name.clone())
+            } else {
+                report.added.push(planned.name.clone())
+            }
+            work.raise.push(planned.name.clone());
+        }
+        Ok(work)
+    }
+
+    /// Places and plays deckies of the state. Failures stay in the state and are reported.
+    async fn raise(&self, fleet: &mut Fleet, names: &[String], report: &mut DeployReport) -> Result<(), Error> {
+        let Some(ground) = fleet.state.ground.clone() else { return Ok(()) };
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut spots = Vec::new();
+        let mut keep: Vec<Vec<Arc<Door>>> = Vec::new();
+        for name in names {
+            let Some(kept) = fleet.state.deckies.get(name) else { continue };
+            let wanted = self.wanted(&kept.plan);
+            let live = fleet.live.remove(name).unwrap_or_default();
+            // Sockets that are still wanted stay; their visitors notice nothing.
+            let held: Vec<Arc<Door>> =
+                live.doors.into_iter().filter(|d| wanted.iter().any(|(s, p)| *s == d.handed.service && *p == d.wanted)).collect();
+            let missing = wanted.iter().filter(|(s, p)| !held.iter().any(|d| d.handed.service == *s && d.wanted == *p)).cloned().collect();
+            let udp = wanted.iter().filter_map(|(_, p)| if let Port::Udp(n) = p { Some(*n) } else { None }).collect();
+            spots.push(Spot { link: kept.link.clone(), persona: Arc::new(kept.persona.clone()), ports: missing, udp });
+            keep.push(held);
+        }
+        let personas: Vec<_> = spots.iter().map(|s| Arc::clone(&s.persona)).collect();
+        let placed = self.runtime.place(&ground, spots).await;
+        let face = self.face_of(fleet).await;
+        for ((persona, held), placed) in personas.into_iter().zip(keep).zip(placed) {
+            let name = persona.decky.name().to_owned();
+            let mut live = Live { doors: held, ..Live::default() };
+            match placed {
+                Ok(Placed { doors, notes }) => {
+                    live.doors.extend(doors);
+                    live.notes = notes;
+                    let played = match &face {
+                        Ok(face) => face.play(persona, live.doors.clone()).await.map_err(|e| e.to_string()),
+                        Err(why) => Err(why.clone()),
+                    };
+                    live.error = played.err();
+                }
+                Err(e) => live.error = Some(e.to_string()),
+            }
+            if let Some(error) = &live.error {
+                report.failed.push((name.clone(), error.clone()));
+            }
+            fleet.live.insert(name, live);
+        }
+        Ok(())
+    }
+
+    async fn face_of(&self, fleet: &mut Fleet) -> Result<Arc<dyn Face>, String> {
+        if let Some(face) = &fleet.face {
+            return Ok(Arc::clone(face));
+        }
+        let binary = match &self.settings.decoy_binary {
+            Some(path) => path.clone(),
+            None => decoys::control::beside_this_program().map_err(|e| format!("cannot find the decoy program: {e}"))?,
+        };
+        let hands = Hands::start(&binary, &Dirs::under(&self.settings.data_dir)).await.map_err(|e| e.to_string())?;
+        let face: Arc<dyn Face> = Arc::new(hands);
+        fleet.face = Some(Arc::clone(&face));
+        Ok(face)
+    }
+
+    /// The sockets a decky needs.
+    fn wanted(&self, plan: &Planned) -> Vec<(String, Port)> {
+        let services = plan.services.iter().filter_map(|s| Some((s, self.catalogue.find(&s.name)?)));
+        services.flat_map(|(s, decoy)| ports(decoy).into_iter().map(|p| (s.name.clone(), p))).collect()
+    }
+
+    async fn take_down(&self, fleet: &mut Fleet, names: &[String], report: &mut DeployReport) -> Result<(), Error> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut spots = Vec::new();
+        for name in names {
+            let Some(kept) = fleet.state.deckies.get(name) else { continue };
+            if let Some(face) = &fleet.face {
+                face.forget(&kept.persona.decky).await?;
+            }
+            fleet.live.remove(name);
+            spots.push((kept.link.clone(), ips(&kept.persona)));
+        }
+        if let Some(ground) = fleet.state.ground.clone() {
+            self.runtime.remove(&ground, spots).await?;
+        }
+        for name in names {
+            fleet.state.deckies.remove(name);
+        }
+        fleet.store.save(&fleet.state)?;
+        for name in names {
+            if let Err(e) = self.table.delete(&self.settings.host_uuid, name).await {
+                warn(report, format!("{name}: its row could not be deleted: {e}"));
+            }
+            report.removed.push(name.clone());
+        }
+        Ok(())
+    }
+
+    async fn look(&self, fleet: &Fleet) -> Vec<DeckyStatus> {
+        let links: Vec<String> = fleet.state.deckies.values().map(|k| k.link.clone()).collect();
+        let standing: HashMap<String, bool> = match &fleet.state.ground {
+            Some(ground) => {
+                self.runtime.inspect(ground, &links).await.unwrap_or_default().into_iter().map(|f| (f.link, f.standing)).collect()
+            }
+            None => HashMap::new(),
+        };
+        let alive = match &fleet.face {
+            Some(face) => face.health().await.alive,
+            None => false,
+        };
+        fleet.state.deckies.iter().map(|(name, kept)| self.status_of(name, kept, &standing, alive, fleet.live.get(name))).collect()
+    }
+
+    fn status_of(&self, name: &str, kept: &Kept, standing: &HashMap<String, bool>, alive: bool, live: Option<&Live>) -> DeckyStatus {
+        let stands = standing.get(&kept.link).copied().unwrap_or(false);
+        let services: Vec<ServiceStatus> = kept
+            .plan
+            .services
+            .iter()
+            .map(|service| {
+                let doors = live.map(|l| l.doors.as_slice()).unwrap_or_default();
+                let mine: Vec<&Arc<Door>> = doors.iter().filter(|d| d.handed.service == service.name).collect();
+                let up = alive && stands && !mine.is_empty() && live.is_some_and(|l| l.error.is_none());
+                let ports = mine.iter().filter(|d| d.wanted.fixed().is_some()).map(|d| d.handed.port).collect();
+                ServiceStatus { name: service.name.clone(), state: if up { DeckyState::Running } else { DeckyState::Failed }, ports }
+            })
+            .collect();
+        let up = services.iter().filter(|s| s.state == DeckyState::Running).count();
+        let state = match up {
+            0 => DeckyState::Failed,
+            n if n == services.len() => DeckyState::Running,
+            _ => DeckyState::Degraded,
+        };
+        let error = live.and_then(|l| l.error.clone()).or_else(|| match (state, live.is_some(), stands, alive) {
+            (DeckyState::Running, ..) => None,
+            (_, false, ..) => Some("is not placed".into()),
+            (_, _, false, _) => Some("its namespace or interface is gone".into()),
+            (_, _, _, false) => Some("the decoy process is not running".into()),
+            _ => Some("some of its services have no socket".into()),
+        });
+        let p = &kept.persona;
+        DeckyStatus {
+            name: name.into(),
+            hostname: p.fqdn(),
+            archetype: p.archetype.clone(),
+            distro: p.distro.pretty_name.clone(),
+            mac: p.mac.clone(),
+            ips: ips(p),
+            state,
+            services,
+            error,
+            notes: live.map(|l| l.notes.clone()).unwrap_or_default(),
+            since: kept.since,
+        }
+    }
+
+    /// Writes all rows; what fails is a warning.
+    async fn mirror(&self, fleet: &Fleet, report: &mut DeployReport) {
+        let now = Micros::of(SystemTime::now());
+        let mut failed: Option<String> = None;
+        for status in self.look(fleet).await {
+            let Some(kept) = fleet.state.deckies.get(&status.name) else { continue };
+            let row = FleetRow {
+                host_uuid: self.settings.host_uuid.clone(),
+                name: status.name.clone(),
+                services: kept.plan.services.iter().map(|s| s.name.clone()).collect(),
+                decky_config: shown(kept, &status),
+                decky_ip: status.ips.first().map(ToString::to_string),
+                state: status.state.name().into(),
+                last_error: status.error.clone(),
+                last_seen: (status.state != DeckyState::Failed).then_some(now),
+                updated_at: now,
+            };
+            if let Err(e) = self.table.upsert(&row).await {
+                failed = Some(format!("{}: its row could not be written: {e}", status.name));
+            }
+        }
+        if let Some(message) = failed {
+            warn(report, message);
+        }
+    }
+}
+
+/// What a deploy has to do.
+#[derive(Default)]
+struct Work {
+    /// New or changed deckies.
+    kept: BTreeMap<String, Kept>,
+    /// Names whose old self must go first.
+    replaced: Vec<String>,
+    raise: Vec<String>,
+}
+
+/// Addresses, with everything that is taken.
+struct Market(Allocator);
+
+impl Market {
+    async fn new(fleet: &Fleet, plan: &Plan, ground: &Ground, runtime: &dyn Runtime) -> Result<Self, Error> {
+        let mut used: Vec<IpAddr> = ground.used.clone();
+        used.extend(&plan.network.reserved);
+        used.extend(fleet.state.deckies.values().flat_map(|k| ips(&k.persona)));
+        let asked: Vec<IpAddr> = plan.deckies.iter().filter_map(|d| d.ip.map(IpAddr::V4)).collect();
+        let own: HashSet<IpAddr> = used.iter().copied().collect();
+        for decky in &plan.deckies {
+            let mine: Vec<IpAddr> = fleet.state.deckies.get(&decky.name).map(|k| ips(&k.persona)).unwrap_or_default();
+            for ip in decky.ip.map(IpAddr::V4).into_iter().chain(decky.ipv6.map(IpAddr::V6)) {
+                if let IpAddr::V4(v4) = ip
+                    && (!ground.subnet.contains(&v4) || v4 == ground.subnet.network() || v4 == ground.subnet.broadcast())
+                {
+                    return Err(Error::AddressOutside { name: decky.name.clone(), ip, subnet: ground.subnet.to_string() });
+                }
+                if own.contains(&ip) && !mine.contains(&ip) {
+                    let owner = fleet.state.deckies.iter().find(|(_, k)| ips(&k.persona).contains(&ip));
+                    let owner = owner.map_or_else(|| "this host, the gateway or a reserved one".into(), |(n, _)| n.clone());
+                    return Err(Error::AddressTaken { name: decky.name.clone(), ip, owner });
+                }
+            }
+        }
+        // Ask the wire: for addresses that are given, and for as many candidates as may be needed.
+        let mut scout = Allocator::new(ground.subnet, None, used.iter().copied().chain(asked.iter().copied()));
+        let need = plan.deckies.iter().filter(|d| d.ip.is_none() && !fleet.state.deckies.contains_key(&d.name)).count();
+        let mut candidates: Vec<IpAddr> = asked.into_iter().filter(|ip| !own.contains(ip)).collect();
+        if ground.interface.is_some() && need > 0 {
+            candidates.extend((0..need + 64).filter_map(|n| scout.next_v4(&[u8::try_from(n % 251).unwrap_or(0); 32])).map(IpAddr::V4));
+            candidates.extend(ground.subnet.hosts().take(1024).map(IpAddr::V4).filter(|ip| !own.contains(ip)));
+            candidates.sort();
+            candidates.dedup();
+        }
+        let occupied = runtime.occupied(ground, &candidates).await?;
+        for decky in &plan.deckies {
+            if let Some(ip) = decky.ip.map(IpAddr::V4).filter(|ip| occupied.contains(ip)) {
+                return Err(Error::AddressTaken { name: decky.name.clone(), ip, owner: "another host on the network".into() });
+            }
+        }
+        used.extend(occupied);
+        used.extend(plan.deckies.iter().flat_map(|d| d.ip.map(IpAddr::V4).into_iter().chain(d.ipv6.map(IpAddr::V6))));
+        Ok(Self(Allocator::new(ground.subnet, ground.subnet6, used)))
+    }
+
+    fn place(&mut self, plan: &Planned, key: &[u8; 32], ground: &Ground) -> Result<Place, Error> {
+        let full = || Error::NetworkFull { name: plan.name.clone(), subnet: ground.subnet.to_string() };
+        let ipv4 = match plan.ip {
+            Some(ip) => ip,
+            None => self.0.next_v4(key).ok_or_else(full)?,
+        };
+        let ipv6 = plan.ipv6.or_else(|| self.0.next_v6(key)).into_iter().collect();
+        Ok(Place { ipv4: Some(ipv4), ipv4_prefix: ground.subnet.prefix_len(), ipv6, gateway: ground.gateway })
+    }
+}
+
+fn place_of(p: &model::Persona) -> Place {
+    Place { ipv4: p.ipv4, ipv4_prefix: p.ipv4_prefix, ipv6: p.ipv6.clone(), gateway: p.gateway }
+}
+
+fn ips(p: &model::Persona) -> Vec<IpAddr> {
+    p.ipv4.map(IpAddr::V4).into_iter().chain(p.ipv6.iter().copied().map(IpAddr::V6)).collect()
+}
+
+/// What the database and the dashboard may know: no seed, no password.
+fn shown(kept: &Kept, status: &DeckyStatus) -> Map<String, Value> {
+    let p = &kept.persona;
+    let value = json!({
+        "hostname": p.hostname,
+        "domain": p.domain,
+        "company": p.company,
+        "archetype": p.archetype,
+        "distro": p.distro.slug,
+        "distro_name": p.distro.pretty_name,
+        "kernel": p.distro.kernel_release,
+        "nmap_os": crate::os::name(p.os),
+        "mac": p.mac,
+        "ips": status.ips,
+        "gateway": p.gateway,
+        "timezone": p.timezone,
+        "booted": p.booted,
+        "link": kept.link,
+        "services": status.services,
+        "software": p.services.iter().map(|s| (s.name.clone(), json!(s.software))).collect::<Map<_, _>>(),
+        "notes": status.notes,
+        "mutate_interval": kept.plan.mutate_interval,
+        "left_out": kept.plan.left_out,
+    });
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn warn(report: &mut DeployReport, message: String) {
+    tracing::warn!("{message}");
+    report.warnings.push(message);
+}
+
+/// Four hex digits that mark what belongs to the fleet of this data directory.
+fn tag(settings: &Settings) -> String {
+    let dir = settings.data_dir.canonicalize().unwrap_or_else(|_| settings.data_dir.clone());
+    let digest = Sha256::digest(format!("{}\0{}", dir.display(), settings.host_uuid));
+    hex::encode(digest.get(..2).unwrap_or_default())
+}
+
+/// `dn-` + tag + seven characters of the decky's own; at most 15 bytes, as the kernel wants it.
+fn link_name(tag: &str, name: &str, taken: &mut HashSet<String>) -> String {
+    for salt in 0_u32.. {
+        let digest = Sha256::digest(format!("{name}\0{salt}"));
+        let link = format!("dn-{tag}{}", hex::encode(digest).get(..7).unwrap_or_default());
+        if taken.insert(link.clone()) {
+            return link;
+        }
+    }
+    unreachable!("there are more salts than deckies")
+}

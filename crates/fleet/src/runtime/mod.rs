@@ -1,0 +1,144 @@
+//! Where deckies stand: one trait, several ways.
+//!
+//! A runtime owns addresses and listening sockets, never a protocol. It must be idempotent: placing what is placed
+//! changes nothing, removing what is gone is no error.
+//! To add a runtime: one file here and one arm in [`open`].
+
+mod loopback;
+mod native;
+mod sockets;
+
+use async_trait::async_trait;
+use ipnet::{Ipv4Net, Ipv6Net};
+use model::Persona;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
+
+use crate::{Error, Network, catalogue::Port};
+pub use sockets::Door;
+
+/// Which runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuntimeKind {
+    /// `native` where this process may make network namespaces, else `loopback`.
+    #[default]
+    Auto,
+    Native,
+    /// `native` on ipvlan instead of macvlan, for interfaces that carry one MAC only (Wi-Fi).
+    NativeIpvlan,
+    Loopback,
+}
+
+impl RuntimeKind {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::NativeIpvlan => "native-ipvlan",
+            Self::Loopback => "loopback",
+        }
+    }
+
+    /// The runtime called `name`.
+    pub fn find(name: &str) -> Option<Self> {
+        [Self::Auto, Self::Native, Self::NativeIpvlan, Self::Loopback].into_iter().find(|k| k.name() == name)
+    }
+}
+
+/// The network a fleet stands on, settled at the first deploy and kept in the state file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    pub subnet: Ipv4Net,
+    pub subnet6: Option<Ipv6Net>,
+    pub gateway: Option<Ipv4Addr>,
+    pub gateway6: Option<Ipv6Addr>,
+    /// The real interface the deckies share; `None` on a private bridge and on loopback.
+    pub interface: Option<String>,
+    /// Addresses of the network that are not for deckies (host, gateway).
+    pub used: Vec<IpAddr>,
+}
+
+/// One decky to place.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    /// Name of its namespace and of its link on the host.
+    pub link: String,
+    pub persona: Arc<Persona>,
+    /// Sockets to open, by service.
+    pub ports: Vec<(String, Port)>,
+    /// All UDP ports it answers on, those already open included.
+    pub udp: Vec<u16>,
+}
+
+/// A decky that stands.
+#[derive(Debug)]
+pub struct Placed {
+    pub doors: Vec<Arc<Door>>,
+    /// What an operator should know, such as shifted ports.
+    pub notes: Vec<String>,
+}
+
+/// What is there under a link name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub link: String,
+    /// Namespace and link are there, up and have the address.
+    pub standing: bool,
+}
+
+/// What a command in a decky's namespace gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    pub status: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+/// A way to place deckies.
+#[async_trait]
+pub trait Runtime: Send + Sync {
+    fn kind(&self) -> RuntimeKind;
+
+    /// Settles and prepares the network; again for what is there already. `known` is what an earlier run settled.
+    async fn ground(&self, wanted: &Network, known: Option<&Ground>) -> Result<Ground, Error>;
+
+    /// Those of `addresses` that somebody on the network answers for.
+    async fn occupied(&self, ground: &Ground, addresses: &[IpAddr]) -> Result<HashSet<IpAddr>, Error>;
+
+    /// Places deckies, or completes those that stand. One result per spot, in order.
+    async fn place(&self, ground: &Ground, spots: Vec<Spot>) -> Vec<Result<Placed, Error>>;
+
+    /// What stands of `spots`, in order; looks only.
+    async fn inspect(&self, ground: &Ground, links: &[String]) -> Result<Vec<Found>, Error>;
+
+    /// Runs a command inside a decky's namespace, for operators and trials.
+    async fn exec(&self, link: &str, command: Vec<String>) -> Result<Ran, Error>;
+
+    /// Takes deckies away. Their doors must have been dropped before.
+    async fn remove(&self, ground: &Ground, spots: Vec<(String, Vec<IpAddr>)>) -> Result<(), Error>;
+
+    /// Names of all links of this fleet that exist, whoever left them.
+    async fn stranded(&self) -> Result<Vec<String>, Error>;
+
+    /// Takes the network away once no decky is left.
+    async fn clear(&self, ground: &Ground) -> Result<(), Error>;
+}
+
+/// Opens the runtime `kind`. `tag` (4 hex digits) marks what belongs to this fleet.
+pub fn open(kind: RuntimeKind, tag: &str, secret: &[u8; 32], interface: Option<String>) -> Result<Arc<dyn Runtime>, Error> {
+    let able = native::able();
+    match kind {
+        RuntimeKind::Loopback => Ok(Arc::new(loopback::Loopback::new(secret))),
+        RuntimeKind::Auto if able.is_err() && interface.is_none() => Ok(Arc::new(loopback::Loopback::new(secret))),
+        RuntimeKind::Auto | RuntimeKind::Native | RuntimeKind::NativeIpvlan => {
+            able?;
+            Ok(Arc::new(native::Native::new(tag, secret, interface, kind == RuntimeKind::NativeIpvlan)?))
+        }
+    }
+}
