@@ -34,14 +34,14 @@ decoy!(REDIS, "redis", 6379);
 decoy!(SMTP, "smtp", 25);
 decoy!(SSH, "ssh", 22);
 decoy!(TELNET, "telnet", 23);
-pub static DECOYS: &[&Decoy] = &[&FTP, &HTTP, &HTTPS, &MYSQL, &REDIS, &SMTP, &SSH, &TELNET];
+pub(crate) static DECOYS: &[&Decoy] = &[&FTP, &HTTP, &HTTPS, &MYSQL, &REDIS, &SMTP, &SSH, &TELNET];
 
-pub fn catalogue() -> Catalogue {
+pub(crate) fn catalogue() -> Catalogue {
     Catalogue::of(DECOYS)
 }
 
 /// Runs `trial` in a fresh network namespace with its loopback up; says why if it cannot.
-pub fn alone<F: Future<Output = ()>>(trial: impl FnOnce() -> F + Send + 'static) {
+pub(crate) fn alone<F: Future<Output = ()>>(trial: impl FnOnce() -> F + Send + 'static) {
     let run = std::thread::spawn(move || {
         if let Err(e) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
             eprintln!("skipped: network namespaces need root ({e})");
@@ -57,13 +57,13 @@ pub fn alone<F: Future<Output = ()>>(trial: impl FnOnce() -> F + Send + 'static)
 
 /// Runs a command in the world and gives what it printed.
 #[track_caller]
-pub fn sh(command: &str) -> String {
+pub(crate) fn sh(command: &str) -> String {
     let out = std::process::Command::new("sh").arg("-c").arg(command).output().unwrap();
     assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
-pub fn settings(dir: &Path, interface: Option<&str>) -> Settings {
+pub(crate) fn settings(dir: &Path, interface: Option<&str>) -> Settings {
     Settings {
         data_dir: dir.join("data"),
         run_dir: dir.join("run"),
@@ -75,19 +75,19 @@ pub fn settings(dir: &Path, interface: Option<&str>) -> Settings {
     }
 }
 
-pub fn deployer(settings: Settings, face: &Arc<Greeter>) -> Deployer {
+pub(crate) fn deployer(settings: Settings, face: &Arc<Greeter>) -> Deployer {
     let face: Arc<dyn Face> = Arc::clone(face) as Arc<dyn Face>;
     Deployer::assemble(settings, Arc::new(NoTable), catalogue(), Some(face)).unwrap()
 }
 
-pub fn plan(text: &str) -> Plan {
+pub(crate) fn plan(text: &str) -> Plan {
     Plan::parse(text, Path::new("trial.ini"), catalogue()).unwrap()
 }
 
 /// Answers every connection with `<decky> <service>\n` and closes.
 #[derive(Default)]
-pub struct Greeter {
-    pub plays: AtomicUsize,
+pub(crate) struct Greeter {
+    pub(crate) plays: AtomicUsize,
     doors: Mutex<HashMap<DeckyId, Vec<Arc<Door>>>>,
 }
 
@@ -112,12 +112,12 @@ impl Face for Greeter {
 
 impl Greeter {
     /// Lets go of all sockets, as a killed process would.
-    pub fn forget_all(&self) {
+    pub(crate) fn forget_all(&self) {
         self.doors.lock().clear();
     }
 
     /// Accepts one connection at the door and greets.
-    pub fn greet(&self, decky: &str, service: &str) {
+    pub(crate) fn greet(&self, decky: &str, service: &str) {
         let doors = self.doors.lock();
         let door = doors[&DeckyId::local(decky)].iter().find(|d| d.handed.service == service).unwrap();
         let listener = TcpListener::from(door.fd().try_clone_to_owned().unwrap());
