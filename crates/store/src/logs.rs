@@ -1,0 +1,363 @@
+//! Recorded events: lists, streams, histograms.
+
+use crate::{
+    Bar, COUNTED_AT_MOST, LogQuery, LogRow, Page, Result, Store,
+    db::{Arg, Query, Row},
+    dialect::{self, Index},
+    ids::pack,
+    search::{Search, Term, log_words},
+    text::{Find, Indexed},
+    time_index::{MINUTE, Span},
+    words::Words,
+};
+use model::Micros;
+use std::collections::BTreeMap;
+
+/// Rows of one page at most.
+pub(crate) const MOST_ROWS: i64 = 10_000;
+
+impl Indexed for LogRow {
+    const INDEX: Index = dialect::LOGS;
+    const COLUMNS: &'static str = "l.id, l.event_uuid, l.timestamp, l.decky, l.service, l.event_type, l.attacker_ip, l.src_port, \
+                                   l.dst_port, l.session_id, l.fields, l.msg";
+
+    fn read(mut row: Row) -> Self {
+        Self {
+            id: row.int(),
+            event_uuid: row.id(),
+            timestamp: row.at(),
+            decky: row.text(),
+            service: row.text(),
+            event_type: row.text(),
+            attacker_ip: row.text(),
+            src_port: row.opt_int(),
+            dst_port: row.opt_int(),
+            session_id: row.opt_id(),
+            fields: row.json(),
+            msg: row.text(),
+        }
+    }
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn words(&self) -> Words {
+        log_words(self)
+    }
+}
+
+/// Conditions on columns, each beginning with ` AND `.
+#[derive(Clone, Debug, Default)]
+struct Where {
+    sql: String,
+    args: Vec<Arg>,
+}
+
+impl Where {
+    fn and(&mut self, sql: &str, value: impl Into<Arg>) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(sql);
+        self.args.push(value.into());
+    }
+
+    fn and_in(&mut self, column: &str, values: Vec<String>) {
+        match values.len() {
+            0 => self.sql.push_str(" AND 1 = 0"),
+            count => {
+                self.sql.push_str(&format!(" AND {column} IN ({})", crate::db::marks(count)));
+                self.args.extend(values.into_iter().map(Arg::from));
+            }
+        }
+    }
+}
+
+impl Store {
+    /// The logs that match, newest first (oldest first after `after_id`).
+    pub async fn logs(&self, query: &LogQuery) -> Result<Page<LogRow>> {
+        let search = Search::parse(query.search.as_deref().unwrap_or_default());
+        self.search_logs(&search, query).await
+    }
+
+    /// Rows after `id`, oldest first, no total: for streams and workers.
+    pub async fn logs_after(&self, id: i64, limit: i64) -> Result<Vec<LogRow>> {
+        let sql = format!("SELECT {} FROM logs l WHERE l.id > ? ORDER BY l.id LIMIT ?", LogRow::COLUMNS);
+        let rows = self.db.rows("reading logs", Query::new(sql).bind(id).bind(limit.clamp(0, MOST_ROWS))).await?;
+        Ok(rows.into_iter().map(LogRow::read).collect())
+    }
+
+    /// The newest id, 0 if there are no logs.
+    pub async fn last_log_id(&self) -> Result<i64> {
+        self.db.number("reading logs", Query::new("SELECT value FROM counters WHERE name = 'last_log_id'")).await
+    }
+
+    /// All events of one session, oldest first.
+    pub async fn session_logs(&self, sid: &str, limit: i64, offset: i64) -> Result<Page<LogRow>> {
+        let mut filter = Where::default();
+        filter.and("l.session_id = ?", pack(sid));
+        self.direct(&filter, "ASC", limit, offset, None).await
+    }
+
+    /// Logs of one type from one address: commands, requests.
+    pub async fn attacker_logs(
+        &self,
+        ip: &str,
+        event_type: Option<&str>,
+        service: Option<&str>,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Page<LogRow>> {
+        let mut terms = vec![Term::Attacker(ip.to_owned())];
+        terms.extend(event_type.map(|event| Term::Event(event.to_owned())));
+        terms.extend(service.map(|service| Term::Service(service.to_owned())));
+        self.search_logs(&Search(terms), &LogQuery { limit, offset, ..LogQuery::default() }).await
+    }
+
+    async fn search_logs(&self, search: &Search, query: &LogQuery) -> Result<Page<LogRow>> {
+        let limit = query.limit.clamp(0, MOST_ROWS);
+        let offset = query.offset.max(0);
+        let span = Span { start: query.start, end: query.end };
+        let ascending = query.after_id.is_some();
+        let order = if ascending { "ASC" } else { "DESC" };
+        let (low, high) = self.ids_of(span).await?;
+        let ids = (low.max(query.after_id.map_or(0, |id| id.saturating_add(1))), high);
+        let mut filter = Where::default();
+        if ids != (0, i64::MAX) {
+            filter.and("l.id >= ?", ids.0);
+            filter.and("l.id <= ?", ids.1);
+        }
+        span.narrow(&mut filter.sql, &mut filter.args, "l.timestamp");
+
+        match search.0.as_slice() {
+            [] if span.is_all() && !ascending => return self.newest(limit, offset).await,
+            [] => {
+                let total = if ascending { None } else { Some(self.count_in(span).await?) };
+                return self.direct(&filter, order, limit, offset, total).await;
+            }
+            [Term::Attacker(ip)] => {
+                filter.and("l.attacker_ip = ? AND l.attacker_ip <> ''", ip.as_str());
+                return self.direct(&filter, order, limit, offset, None).await;
+            }
+            [Term::Session(sid)] => {
+                filter.and("l.session_id = ?", pack(sid));
+                return self.direct(&filter, order, limit, offset, None).await;
+            }
+            _ => {}
+        }
+        let Some(needles) = search.needles() else {
+            return Ok(Page { total: 0, limit, offset, data: Vec::new() });
+        };
+        if let Some(sid) = search.0.iter().find_map(|term| if let Term::Session(sid) = term { Some(sid) } else { None }) {
+            return self.in_session(sid, search, filter, order, limit, offset).await;
+        }
+        let total = match self.facet_filter(search).await? {
+            Some(facets) if span.is_all() && !ascending => {
+                let sql = format!("SELECT SUM(count) FROM log_facets l WHERE 1 = 1{}", facets.sql);
+                Some(self.db.number("counting logs", Query::new(sql).bind_all(facets.args)).await?)
+            }
+            _ => None,
+        };
+        let narrow = narrow(search);
+        let find = Find { needles, narrow: (narrow.sql, narrow.args), ids, span, ascending, limit, offset, total };
+        let (total, data) = self.find("searching logs", find).await?;
+        Ok(Page { total, limit, offset, data })
+    }
+
+    /// The unfiltered list. Ids have no gaps, so any offset is one step.
+    async fn newest(&self, limit: i64, offset: i64) -> Result<Page<LogRow>> {
+        let sql = format!(
+            "SELECT {} FROM logs l WHERE l.id <= (SELECT value FROM counters WHERE name = 'last_log_id') - ? ORDER BY l.id DESC LIMIT ?",
+            LogRow::COLUMNS
+        );
+        let queries = vec![Query::new("SELECT value FROM counters WHERE name = 'logs'"), Query::new(sql).bind(offset).bind(limit)];
+        let mut answers = self.db.read("listing logs", queries).await?.into_iter();
+        let total = answers.next().and_then(|rows| rows.into_iter().next()).map_or(0, |mut row| row.int());
+        let data = answers.next().unwrap_or_default().into_iter().map(LogRow::read).collect();
+        Ok(Page { total, limit, offset, data })
+    }
+
+    /// A list by conditions that an index of `logs` answers.
+    async fn direct(&self, filter: &Where, order: &str, limit: i64, offset: i64, total: Option<i64>) -> Result<Page<LogRow>> {
+        let (limit, offset) = (limit.clamp(0, MOST_ROWS), offset.max(0));
+        // The ids first: pages far down then cost no reading of the rows before them.
+        let sql = format!(
+            "SELECT {} FROM (SELECT l.id FROM logs l WHERE 1 = 1{} ORDER BY l.id {order} LIMIT ? OFFSET ?) w JOIN logs l ON l.id = w.id \
+             ORDER BY l.id {order}",
+            LogRow::COLUMNS,
+            filter.sql
+        );
+        let mut queries = vec![Query::new(sql).bind_all(filter.args.clone()).bind(limit).bind(offset)];
+        if total.is_none() {
+            let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM logs l WHERE 1 = 1{} LIMIT ?) c", filter.sql);
+            queries.push(Query::new(sql).bind_all(filter.args.clone()).bind(COUNTED_AT_MOST));
+        }
+        let mut answers = self.db.read("listing logs", queries).await?.into_iter();
+        let data = answers.next().unwrap_or_default().into_iter().map(LogRow::read).collect();
+        let counted = answers.next().and_then(|rows| rows.into_iter().next()).map_or(0, |mut row| row.int());
+        Ok(Page { total: total.unwrap_or(counted), limit, offset, data })
+    }
+
+    /// A search inside one session: its rows are few, each is looked at.
+    async fn in_session(
+        &self,
+        sid: &str,
+        search: &Search,
+        mut filter: Where,
+        order: &str,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Page<LogRow>> {
+        filter.and("l.session_id = ?", pack(sid));
+        let sql = format!("SELECT {} FROM logs l WHERE 1 = 1{} ORDER BY l.id {order} LIMIT ?", LogRow::COLUMNS, filter.sql);
+        let rows = self.db.rows("searching a session", Query::new(sql).bind_all(filter.args).bind(COUNTED_AT_MOST)).await?;
+        let rows: Vec<LogRow> = rows.into_iter().map(LogRow::read).filter(|row| search.matches(row)).collect();
+        let total = i64::try_from(rows.len()).unwrap_or(0);
+        let skip = usize::try_from(offset).unwrap_or(usize::MAX);
+        let data = rows.into_iter().skip(skip).take(usize::try_from(limit).unwrap_or(0)).collect();
+        Ok(Page { total, limit, offset, data })
+    }
+
+    /// How many logs fell into each `bucket_seconds` (bars without any are left out), oldest first.
+    pub async fn histogram(&self, query: &LogQuery, bucket_seconds: i64) -> Result<Vec<Bar>> {
+        let doing = "drawing the histogram";
+        let width = bucket_seconds.clamp(1, 366 * 86_400).saturating_mul(1_000_000);
+        let search = Search::parse(query.search.as_deref().unwrap_or_default());
+        let span = Span { start: query.start, end: query.end };
+        let mut bars: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut add = |at: i64, count: i64| {
+            if count > 0 {
+                *bars.entry(at.div_euclid(width).saturating_mul(width)).or_insert(0) += count;
+            }
+        };
+        match self.facet_filter(&search).await? {
+            Some(facets) if width % MINUTE == 0 => {
+                for query in by_minutes(span, &facets) {
+                    self.db.rows(doing, query).await?.into_iter().for_each(|mut row| add(row.int(), row.int()));
+                }
+            }
+            _ => {
+                let ids = self.ids_of(span).await?;
+                let Some(needles) = search.needles() else { return Ok(Vec::new()) };
+                for query in self.by_rows(&search, needles, span, ids, width).await? {
+                    match query {
+                        Counted::Sql(query) => self.db.rows(doing, query).await?.into_iter().for_each(|mut row| add(row.int(), row.int())),
+                        Counted::Rows(rows) => rows.iter().for_each(|row| add(row.timestamp.0.0, 1)),
+                    }
+                }
+            }
+        }
+        Ok(bars.into_iter().map(|(at, count)| Bar { time: crate::At(Micros(at)), count }).collect())
+    }
+
+    /// The histogram of a search that the sums cannot answer.
+    async fn by_rows(
+        &self,
+        search: &Search,
+        needles: Vec<crate::words::Needle>,
+        span: Span,
+        ids: (i64, i64),
+        width: i64,
+    ) -> Result<Vec<Counted>> {
+        let mut filter = Where::default();
+        filter.and("l.id >= ?", ids.0);
+        filter.and("l.id <= ?", ids.1);
+        span.narrow(&mut filter.sql, &mut filter.args, "l.timestamp");
+        let bucket = "l.timestamp - l.timestamp % ?";
+        let direct = match search.0.as_slice() {
+            [] => true,
+            [Term::Attacker(ip)] => {
+                filter.and("l.attacker_ip = ? AND l.attacker_ip <> ''", ip.as_str());
+                true
+            }
+            [Term::Session(sid)] => {
+                filter.and("l.session_id = ?", pack(sid));
+                true
+            }
+            _ => false,
+        };
+        if direct {
+            let sql = format!("SELECT {bucket} AS bar, COUNT(*) FROM logs l WHERE 1 = 1{} GROUP BY bar", filter.sql);
+            return Ok(vec![Counted::Sql(Query::new(sql).bind(width).bind_all(filter.args))]);
+        }
+        if let Some(sid) = search.0.iter().find_map(|term| if let Term::Session(sid) = term { Some(sid) } else { None }) {
+            let page = self.in_session(sid, search, filter, "ASC", COUNTED_AT_MOST, 0).await?;
+            return Ok(vec![Counted::Rows(page.data)]);
+        }
+        let upto = self.db.number("drawing the histogram", crate::text::counter(dialect::LOGS)).await?;
+        let indexed = self.db.ids_with(dialect::LOGS, &needles, (ids.0, ids.1.min(upto)), "");
+        let join = if self.db.is_mysql() { "STRAIGHT_JOIN" } else { "CROSS JOIN" };
+        let (mut time, mut args) = (String::new(), Vec::new());
+        span.narrow(&mut time, &mut args, "l.timestamp");
+        let sql = format!("SELECT {bucket} AS bar, COUNT(*) FROM ({}) w {join} logs l ON l.id = w.id{time} GROUP BY bar", indexed.sql);
+        let indexed = Query::new(sql).bind(width).bind_all(indexed.args).bind_all(args);
+        let narrow = narrow(search);
+        let find =
+            Find { needles, narrow: (narrow.sql, narrow.args), ids, span, ascending: false, limit: MOST_ROWS, offset: 0, total: None };
+        let (_, rows) = self.scan::<LogRow>("drawing the histogram", &find, (ids.0.max(upto.saturating_add(1)), ids.1), usize::MAX).await?;
+        Ok(vec![Counted::Sql(indexed), Counted::Rows(rows)])
+    }
+
+    /// The conditions of a search that asks for nothing but deckies, services and event types.
+    async fn facet_filter(&self, search: &Search) -> Result<Option<Where>> {
+        let mut filter = Where::default();
+        for term in &search.0 {
+            match term {
+                Term::Service(service) => filter.and("l.service = ?", service.as_str()),
+                Term::Event(event) => filter.and("l.event_type = ?", event.as_str()),
+                Term::Decky(decky) => {
+                    let known = self.db.rows("reading deckies", Query::new("SELECT DISTINCT decky FROM log_facets")).await?;
+                    let named = known
+                        .into_iter()
+                        .map(|mut row| row.text())
+                        .filter(|id| id == decky || id.split_once(':').is_some_and(|(_, n)| n == decky));
+                    filter.and_in("l.decky", named.collect());
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(filter))
+    }
+}
+
+enum Counted {
+    Sql(Query),
+    Rows(Vec<LogRow>),
+}
+
+/// Conditions that the needles imply, for scans.
+fn narrow(search: &Search) -> Where {
+    let mut filter = Where::default();
+    for term in &search.0 {
+        match term {
+            Term::Service(service) => filter.and("l.service = ?", service.as_str()),
+            Term::Event(event) => filter.and("l.event_type = ?", event.as_str()),
+            Term::Attacker(ip) => filter.and("l.attacker_ip = ?", ip.as_str()),
+            _ => {}
+        }
+    }
+    filter
+}
+
+/// Time and count of whole minutes from the sums, and of the two broken ones at the ends from the rows.
+fn by_minutes(span: Span, facets: &Where) -> Vec<Query> {
+    let (inner, edges) = span.inner_and_edges();
+    let table = if facets.sql.is_empty() { "log_minutes" } else { "log_minute_facets" };
+    let sql = format!(
+        "SELECT l.minute * 60000000, SUM(l.count) FROM {table} l WHERE l.minute >= ? AND l.minute <= ?{} GROUP BY l.minute",
+        facets.sql
+    );
+    let mut queries = vec![Query::new(sql).bind(inner.0).bind(inner.1).bind_all(facets.args.clone())];
+    for minute in edges {
+        let from = minute.saturating_mul(MINUTE);
+        let mut sql = format!(
+            "SELECT MIN(l.timestamp), COUNT(*) FROM logs l WHERE l.id >= (SELECT COALESCE(MIN(first_id), 1) FROM log_minutes WHERE minute = ?) \
+             AND l.id <= (SELECT COALESCE(MAX(last_id), 0) FROM log_minutes WHERE minute = ?) AND l.timestamp >= ? AND l.timestamp < ?{}",
+            facets.sql
+        );
+        let mut args: Vec<Arg> = vec![minute.into(), minute.into(), from.into(), from.saturating_add(MINUTE).into()];
+        args.extend(facets.args.iter().cloned());
+        span.narrow(&mut sql, &mut args, "l.timestamp");
+        queries.push(Query::new(sql).bind_all(args));
+    }
+    queries
+}

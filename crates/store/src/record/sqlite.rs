@@ -1,0 +1,251 @@
+//! Recording into SQLite: the hot path. One prepared statement per table, values bound without copying.
+
+use super::{
+    Attempts, DECKY, EVENT_TYPE, IP, KIND, MSG, PATH, RECORDING, SECRET_B64, SECRET_PRINTABLE, SERVICE, Sums, WAY, WHY, attempts, json,
+    position, sha256, stored,
+};
+use crate::{
+    Batch, NewArtifact, NewBounty, Recorded, SessionChange,
+    db::cut,
+    ids::{pack, pack_sha256},
+};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value";
+const RAISE: &str = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = MAX(value, excluded.value)";
+
+pub(super) fn record(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<Recorded> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let stands = tx
+        .prepare_cached("SELECT segment, position FROM spool_positions WHERE spool = ?")?
+        .query_row([&batch.spool], |row| Ok(position(row.get(0)?, row.get(1)?)))
+        .optional()?
+        .unwrap_or_default();
+    if stands != batch.from {
+        return Ok(Recorded::StandsAt(stands));
+    }
+    let before: i64 = tx
+        .prepare_cached("SELECT value FROM counters WHERE name = 'last_log_id'")?
+        .query_row([], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+
+    let (last, sums) = logs(&tx, batch, before)?;
+    sum_up(&tx, last, &sums)?;
+    count(&tx, "credentials", credentials(&tx, &attempts(&batch.credentials))?)?;
+    count(&tx, "bounties", bounties(&tx, &batch.bounties)?)?;
+    count(&tx, "artifacts", artifacts(&tx, &batch.artifacts)?)?;
+    count(&tx, "sessions", sessions(&tx, &batch.sessions)?)?;
+    tx.prepare_cached(
+        "INSERT INTO spool_positions (spool, segment, position) VALUES (?, ?, ?) \
+         ON CONFLICT (spool) DO UPDATE SET segment = excluded.segment, position = excluded.position",
+    )?
+    .execute(params![batch.spool, stored(batch.to.segment), stored(batch.to.offset)])?;
+    tx.commit()?;
+    Ok(Recorded::Now { first_log: before + 1, last_log: last })
+}
+
+/// Inserts the logs; an event that is there already (sent by two spools) takes no id. The last id and the sums.
+fn logs<'a>(tx: &Transaction<'_>, batch: &'a Batch, before: i64) -> rusqlite::Result<(i64, Sums<'a>)> {
+    let mut insert = tx.prepare_cached(
+        "INSERT OR IGNORE INTO logs (id, event_uuid, timestamp, decky, service, event_type, attacker_ip, src_port, dst_port, session_id, \
+         fields, msg) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut last = before;
+    let mut sums = Sums::default();
+    for log in &batch.logs {
+        let id = last + 1;
+        let inserted = insert.execute(params![
+            id,
+            pack(&log.event_uuid),
+            log.at.0,
+            cut(&log.decky, DECKY),
+            cut(&log.service, SERVICE),
+            cut(&log.event_type, EVENT_TYPE),
+            cut(&log.attacker_ip, IP),
+            log.src_port,
+            log.dst_port,
+            log.session_id.as_deref().map(pack),
+            json(&log.fields),
+            cut(&log.msg, MSG),
+        ])?;
+        if inserted == 1 {
+            last = id;
+            sums.add(id, log);
+        }
+    }
+    Ok((last, sums))
+}
+
+fn sum_up(tx: &Transaction<'_>, last: i64, sums: &Sums<'_>) -> rusqlite::Result<()> {
+    if sums.logs == 0 {
+        return Ok(());
+    }
+    count(tx, "logs", sums.logs)?;
+    tx.prepare_cached(RAISE)?.execute(params!["last_log_id", last])?;
+    tx.prepare_cached(RAISE)?.execute(params!["last_seen", sums.last_seen])?;
+    let mut minutes = tx.prepare_cached(
+        "INSERT INTO log_minutes (minute, count, first_id, last_id) VALUES (?, ?, ?, ?) \
+         ON CONFLICT (minute) DO UPDATE SET count = count + excluded.count, last_id = excluded.last_id",
+    )?;
+    for (minute, sum) in &sums.minutes {
+        minutes.execute(params![minute, sum.count, sum.first_id, sum.last_id])?;
+    }
+    let mut facets = tx.prepare_cached(
+        "INSERT INTO log_minute_facets (minute, decky, service, event_type, count) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (minute, decky, service, event_type) DO UPDATE SET count = count + excluded.count",
+    )?;
+    for ((minute, facet), count) in &sums.facets {
+        facets.execute(params![minute, facet.decky, facet.service, facet.event_type, count])?;
+    }
+    let mut totals = tx.prepare_cached(
+        "INSERT INTO log_facets (decky, service, event_type, count) VALUES (?, ?, ?, ?) \
+         ON CONFLICT (decky, service, event_type) DO UPDATE SET count = count + excluded.count",
+    )?;
+    for (facet, count) in sums.totals() {
+        totals.execute(params![facet.decky, facet.service, facet.event_type, count])?;
+    }
+    Ok(())
+}
+
+fn count(tx: &Transaction<'_>, name: &str, by: i64) -> rusqlite::Result<()> {
+    if by != 0 {
+        tx.prepare_cached(ADD)?.execute(params![name, by])?;
+    }
+    Ok(())
+}
+
+/// How many rows are new.
+fn credentials(tx: &Transaction<'_>, attempts: &[Attempts<'_>]) -> rusqlite::Result<i64> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO credentials (attacker_ip, decky_name, service, principal, principal_key, secret_kind, secret_sha256, secret_b64, \
+         secret_printable, outcome, fields, first_seen, last_seen, attempt_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (attacker_ip, decky_name, service, secret_kind, secret_sha256, principal_key) DO UPDATE SET \
+         outcome = CASE WHEN outcome = 'success' THEN outcome ELSE excluded.outcome END, \
+         first_seen = MIN(first_seen, excluded.first_seen), last_seen = MAX(last_seen, excluded.last_seen), \
+         attempt_count = attempt_count + excluded.attempt_count RETURNING attempt_count",
+    )?;
+    let mut new = 0;
+    for some in attempts {
+        let row = some.row;
+        let total: i64 = upsert.query_row(
+            params![
+                cut(&row.attacker_ip, IP),
+                cut(&row.decky_name, DECKY),
+                cut(&row.service, SERVICE),
+                some.principal,
+                some.principal.unwrap_or(""),
+                cut(&row.secret_kind, KIND),
+                some.secret_sha256,
+                cut(&row.secret_b64, SECRET_B64),
+                cut(&row.secret_printable, SECRET_PRINTABLE),
+                some.outcome,
+                json(&row.fields),
+                some.first_seen,
+                some.last_seen,
+                some.count,
+            ],
+            |row| row.get(0),
+        )?;
+        new += i64::from(total == some.count);
+    }
+    Ok(new)
+}
+
+fn bounties(tx: &Transaction<'_>, rows: &[NewBounty]) -> rusqlite::Result<i64> {
+    let mut insert = tx.prepare_cached(
+        "INSERT OR IGNORE INTO bounty (timestamp, decky, service, attacker_ip, bounty_type, payload, payload_sha256) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut new = 0;
+    for row in rows {
+        new += run(
+            &mut insert,
+            params![
+                row.at.0,
+                cut(&row.decky, DECKY),
+                cut(&row.service, SERVICE),
+                cut(&row.attacker_ip, IP),
+                cut(&row.bounty_type, KIND),
+                json(&row.payload),
+                sha256(&row.payload),
+            ],
+        )?;
+    }
+    Ok(new)
+}
+
+fn artifacts(tx: &Transaction<'_>, rows: &[NewArtifact]) -> rusqlite::Result<i64> {
+    let mut insert = tx.prepare_cached(
+        "INSERT OR IGNORE INTO artifacts (event_uuid, sha256, size, decky, service, attacker_ip, session_id, path, way, whole, captured_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut new = 0;
+    for row in rows {
+        new += run(
+            &mut insert,
+            params![
+                pack(&row.event_uuid),
+                pack_sha256(&row.sha256),
+                stored(row.size),
+                cut(&row.decky, DECKY),
+                cut(&row.service, SERVICE),
+                cut(&row.attacker_ip, IP),
+                row.session_id.as_deref().map(pack),
+                cut(&row.path, PATH),
+                cut(&row.way, WAY),
+                row.whole,
+                row.at.0,
+            ],
+        )?;
+    }
+    Ok(new)
+}
+
+fn sessions(tx: &Transaction<'_>, rows: &[SessionChange]) -> rusqlite::Result<i64> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO sessions (sid, decky, service, attacker_ip, src_port, dst_port, started_at, ended_at, duration_us, bytes_in, bytes_out, \
+         why, command_count, credential_count, file_count, logged_in, recording, recording_truncated, changes) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) \
+         ON CONFLICT (sid) DO UPDATE SET started_at = MIN(started_at, excluded.started_at), \
+         src_port = COALESCE(excluded.src_port, src_port), dst_port = COALESCE(excluded.dst_port, dst_port), \
+         ended_at = COALESCE(excluded.ended_at, ended_at), duration_us = COALESCE(excluded.duration_us, duration_us), \
+         bytes_in = COALESCE(excluded.bytes_in, bytes_in), bytes_out = COALESCE(excluded.bytes_out, bytes_out), \
+         why = COALESCE(excluded.why, why), command_count = command_count + excluded.command_count, \
+         credential_count = credential_count + excluded.credential_count, file_count = file_count + excluded.file_count, \
+         logged_in = MAX(logged_in, excluded.logged_in), recording = COALESCE(excluded.recording, recording), \
+         recording_truncated = MAX(recording_truncated, excluded.recording_truncated), changes = changes + 1 RETURNING changes",
+    )?;
+    let mut new = 0;
+    for row in rows {
+        let changes: i64 = upsert.query_row(
+            params![
+                pack(&row.sid),
+                cut(&row.decky, DECKY),
+                cut(&row.service, SERVICE),
+                cut(&row.attacker_ip, IP),
+                row.src_port,
+                row.dst_port,
+                row.first_at.0,
+                row.ended_at.map(|at| at.0),
+                row.duration_us.map(stored),
+                row.bytes_in.map(stored),
+                row.bytes_out.map(stored),
+                row.why.as_deref().map(|why| cut(why, WHY)),
+                row.commands,
+                row.credentials,
+                row.files,
+                row.logged_in,
+                row.recording.as_deref().map(|name| cut(name, RECORDING)),
+                row.recording_truncated,
+            ],
+            |row| row.get(0),
+        )?;
+        new += i64::from(changes == 1);
+    }
+    Ok(new)
+}
+
+fn run(statement: &mut CachedStatement<'_>, values: impl rusqlite::Params) -> rusqlite::Result<i64> {
+    Ok(i64::try_from(statement.execute(values)?).unwrap_or(0))
+}
