@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 use crate::{
     Catalogue, Error, Plan, Planned,
     addresses::Allocator,
+    archetypes,
     catalogue::{Port, ports},
     hands::{Dirs, Face, Hands, Health},
     persona::{self, Place, Taken, keyed},
@@ -367,6 +368,7 @@ impl Deployer {
         let mut work = Work::default();
         for planned in &plan.deckies {
             let old = fleet.state.deckies.get(&planned.name);
+            let planned = &settled(planned, old.map(|k| &k.plan));
             let whole = old.is_some_and(|k| standing.get(&k.link).copied().unwrap_or(false))
                 && fleet.live.get(&planned.name).is_some_and(|l| l.error.is_none() && !l.doors.is_empty());
             if let Some(old) = old.filter(|k| persona::same_machine(&k.persona, planned)) {
@@ -651,6 +653,19 @@ impl Market {
         let ipv6 = plan.ipv6.or_else(|| self.0.next_v6(key)).into_iter().collect();
         Ok(Place { ipv4: Some(ipv4), ipv4_prefix: ground.subnet.prefix_len(), ipv6, gateway: ground.gateway })
     }
+}
+
+/// A concluded archetype never makes another machine of one that stands.
+fn settled(plan: &Planned, old: Option<&Planned>) -> Planned {
+    let mut plan = plan.clone();
+    if let Some(old) = old.filter(|old| plan.concluded && old.archetype != plan.archetype) {
+        let usual = |slug: &str| archetypes::find(slug).map(|a| a.os);
+        if usual(&plan.archetype) == Some(plan.os) {
+            plan.os = old.os;
+        }
+        plan.archetype.clone_from(&old.archetype);
+    }
+    plan
 }
 
 fn place_of(p: &model::Persona) -> Place {

@@ -43,6 +43,9 @@ pub struct Planned {
     pub name: String,
     /// Slug of its archetype.
     pub archetype: String,
+    /// The archetype was not asked for but concluded from the services; a decky that stands keeps its own.
+    #[serde(default)]
+    pub concluded: bool,
     pub services: Vec<PlannedService>,
     /// Services of the archetype that are left out, each with the reason.
     #[serde(default)]
@@ -104,6 +107,7 @@ impl Planned {
         Self {
             name: name.into(),
             archetype: archetype.slug.into(),
+            concluded: false,
             services: services.into_iter().map(PlannedService::plain).collect(),
             left_out: left_out.into_iter().map(|(s, why)| (s.into(), why.into())).collect(),
             distro: None,

@@ -139,7 +139,7 @@ fn changes_touch_only_what_changed_and_a_new_process_finds_the_fleet_again() {
         assert_eq!(reaped.removed, [format!("stranded {link}")]);
         assert!(!sh("ip -o link").contains(&link));
         three.teardown(Which::All).await.unwrap();
-        assert!(!sh("ip -o link").contains("br"), "the bridge goes with the last decky");
+        assert!(!sh("ip -o link").contains("br: "), "the bridge goes with the last decky");
     });
 }
 
@@ -153,7 +153,12 @@ fn on_a_real_interface_they_are_neighbours_with_their_own_mac() {
         sh("ip addr add 10.77.3.2/24 dev eth9 && ip -6 addr add fd77:3::2/64 dev eth9 nodad");
         // The other machine, in a namespace of its own held by a sleeping process.
         sh("ip link add there type veth peer name port8 && ip link set port8 master lan up");
-        let mut other = std::process::Command::new("unshare").args(["--net", "sleep", "600"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut other = std::process::Command::new("unshare")
+            .args(["--net", "sleep", "600"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         let pid = other.id();
         let peer = |command: &str| sh(&format!("nsenter --net=/proc/{pid}/ns/net sh -c '{command}'"));
         std::thread::sleep(Duration::from_millis(100));

@@ -206,6 +206,7 @@ impl Check<'_> {
             one.services = services.iter().map(|s| PlannedService::plain(s)).collect();
             one.left_out.clear();
         }
+        one.concluded = draft.archetype.is_none();
         one.distro = draft.distro;
         one.os = draft.os.unwrap_or(archetype.os);
         one.ip = draft.ip;

@@ -121,9 +121,15 @@ impl Greeter {
         let doors = self.doors.lock();
         let door = doors[&DeckyId::local(decky)].iter().find(|d| d.handed.service == service).unwrap();
         let listener = TcpListener::from(door.fd().try_clone_to_owned().unwrap());
-        listener.set_nonblocking(false).unwrap();
-        let (mut peer, _) = listener.accept().unwrap();
-        listener.set_nonblocking(true).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        let mut peer = loop {
+            match listener.accept() {
+                Ok((peer, _)) => break peer,
+                Err(e) => assert!(std::time::Instant::now() < deadline, "nobody came to {decky} {service}: {e}"),
+            }
+            std::thread::yield_now();
+        };
+        peer.set_nonblocking(false).unwrap();
         writeln!(peer, "{decky} {service}").unwrap();
     }
 }

@@ -47,9 +47,10 @@ fn ifinfo(index: u32, flags: u32, change: u32) -> Vec<u8> {
     header
 }
 
-/// No automatic link-local address: the host's half of a pair is not a host.
-fn silent() -> Attributes {
-    Attributes::default().nest(u16::from(AF_INET6), Attributes::default().with(8, &[1]))
+/// Takes `name` up without an automatic link-local address: the host's half of a pair is not a host.
+pub(super) fn silent(name: &str) -> Message {
+    let six = Attributes::default().nest(u16::from(AF_INET6), Attributes::default().with(8, &[1]));
+    Message::new(NEWLINK, ACK, &ifinfo(0, IFF_UP, IFF_UP)).text(IFLA_IFNAME, name).nest(IFLA_AF_SPEC, six)
 }
 
 fn kind(name: &str, data: Attributes) -> Attributes {
@@ -69,11 +70,10 @@ pub(super) fn bridge(name: &str, mac: [u8; 6]) -> Message {
 pub(super) fn veth(name: &str, master: u32, mac: [u8; 6], ns: u32) -> Message {
     let mut peer = Attributes(ifinfo(0, 0, 0));
     peer = peer.text(IFLA_IFNAME, "eth0").with(IFLA_ADDRESS, &mac).with(IFLA_NET_NS_FD, &ns.to_ne_bytes());
-    Message::new(NEWLINK, ACK | CREATE | EXCL, &ifinfo(0, IFF_UP, IFF_UP))
+    Message::new(NEWLINK, ACK | CREATE | EXCL, &ifinfo(0, 0, 0))
         .text(IFLA_IFNAME, name)
         .number(IFLA_MASTER, master)
         .nest(IFLA_LINKINFO, kind("veth", Attributes::default().nest(1, peer)))
-        .nest(IFLA_AF_SPEC, silent())
 }
 
 /// A macvlan in bridge mode on `parent`, in the namespace `ns` or here.

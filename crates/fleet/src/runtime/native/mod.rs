@@ -229,6 +229,9 @@ impl<'a> Site<'a> {
         }
         drop(here);
         made.map_err(|e| ground::link_error(name, self.own.ipvlan, e))?;
+        if self.ground.interface.is_none() {
+            self.host.one(links::silent(&spot.link)).map_err(fail("cannot take its link up"))?;
+        }
         namespace::index("eth0").ok_or_else(|| Error::Unsupported(format!("{name}: its interface vanished")))
     }
 }
