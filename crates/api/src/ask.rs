@@ -10,20 +10,20 @@ use serde::de::DeserializeOwned;
 use crate::Problem;
 
 /// Largest JSON body that is read, in bytes.
-pub const BODY_LIMIT: usize = 64 * 1024;
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 /// Rows of a page if `limit` is not given.
-pub const DEFAULT_LIMIT: i64 = 50;
+pub(crate) const DEFAULT_LIMIT: i64 = 50;
 /// Most rows of a page.
-pub const MAX_LIMIT: i64 = 1000;
+pub(crate) const MAX_LIMIT: i64 = 1000;
 /// Largest `offset`.
-pub const MAX_OFFSET: i64 = 2_147_483_647;
+pub(crate) const MAX_OFFSET: i64 = 2_147_483_647;
 /// Longest free-text search, in bytes.
-pub const MAX_SEARCH: usize = 512;
+pub(crate) const MAX_SEARCH: usize = 512;
 
 /// The query string as `T`. Values that are empty, `null` or `undefined` count as absent; an unknown
 /// name is refused (422) rather than ignored.
 #[derive(Debug)]
-pub struct Params<T>(pub T);
+pub(crate) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
@@ -41,14 +41,13 @@ fn params<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
             Some((_, value)) => !matches!(value, "" | "null" | "undefined"),
         })
         .collect();
-    let uri: Uri =
-        format!("/?{}", kept.join("&")).parse().map_err(|_| Problem::bad_request("the query string cannot be read"))?;
+    let uri: Uri = format!("/?{}", kept.join("&")).parse().map_err(|_| Problem::bad_request("the query string cannot be read"))?;
     Query::<T>::try_from_uri(&uri).map(|q| q.0).map_err(|e| Problem::invalid(e.body_text()))
 }
 
 /// A JSON body as `T`.
 #[derive(Debug)]
-pub struct Body<T>(pub T);
+pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
@@ -70,7 +69,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 }
 
 /// `limit` and `offset` within their bounds, or 422.
-pub fn paging(limit: Option<i64>, offset: Option<i64>) -> Result<(i64, i64), Problem> {
+pub(crate) fn paging(limit: Option<i64>, offset: Option<i64>) -> Result<(i64, i64), Problem> {
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     let offset = offset.unwrap_or(0);
     if !(1..=MAX_LIMIT).contains(&limit) {
@@ -83,7 +82,7 @@ pub fn paging(limit: Option<i64>, offset: Option<i64>) -> Result<(i64, i64), Pro
 }
 
 /// A search no longer than [`MAX_SEARCH`], or 422.
-pub fn search(text: Option<String>) -> Result<Option<String>, Problem> {
+pub(crate) fn search(text: Option<String>) -> Result<Option<String>, Problem> {
     match text {
         Some(text) if text.len() > MAX_SEARCH => Err(Problem::invalid(format!("search is longer than {MAX_SEARCH} bytes"))),
         Some(text) if text.trim().is_empty() => Ok(None),
@@ -92,7 +91,7 @@ pub fn search(text: Option<String>) -> Result<Option<String>, Problem> {
 }
 
 /// A time of the query string (RFC 3339), or 422.
-pub fn time(name: &str, text: Option<&str>) -> Result<Option<model::Micros>, Problem> {
+pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<model::Micros>, Problem> {
     // `+` of an offset arrives as a space if the client did not encode it.
     text.map(|t| {
         model::Micros::parse_rfc3339(&t.replace(' ', "+"))

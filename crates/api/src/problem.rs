@@ -32,9 +32,9 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, s: S) -> Result<S::Ok, S
 }
 
 /// `type` of the 403 that only a change of password ends.
-pub const MUST_CHANGE: &str = "urn:decnet:must-change-password";
+pub(crate) const MUST_CHANGE: &str = "urn:decnet:must-change-password";
 /// `type` of a 429.
-pub const SLOW_DOWN: &str = "urn:decnet:slow-down";
+pub(crate) const SLOW_DOWN: &str = "urn:decnet:slow-down";
 
 impl Problem {
     /// Any problem without a type of its own.
@@ -65,7 +65,11 @@ impl Problem {
 
     /// 403 until the password is changed.
     pub fn must_change() -> Self {
-        Self { r#type: MUST_CHANGE, title: "Password change required", ..Self::forbidden("change the password first: POST /api/v1/auth/change-password") }
+        Self {
+            r#type: MUST_CHANGE,
+            title: "Password change required",
+            ..Self::forbidden("change the password first: POST /api/v1/auth/change-password")
+        }
     }
 
     /// 404
@@ -85,11 +89,7 @@ impl Problem {
 
     /// 429 with the seconds to wait.
     pub fn slow_down(detail: impl Into<String>, seconds: u64) -> Self {
-        Self {
-            r#type: SLOW_DOWN,
-            retry_after: Some(seconds.max(1)),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
-        }
+        Self { r#type: SLOW_DOWN, retry_after: Some(seconds.max(1)), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// 503: what is needed for the answer is away.

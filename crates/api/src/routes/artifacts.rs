@@ -9,7 +9,10 @@ use store::{ArtifactRow, Page};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Admin, Api, Params, Problem, Viewer, ask, cache::{Ask, Data}};
+use crate::{
+    Admin, Api, Params, Problem, Viewer, ask,
+    cache::{Ask, Data},
+};
 
 /// All routes of `/artifacts`.
 pub fn routes() -> OpenApiRouter<Api> {

@@ -10,7 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Paging;
-use crate::{Api, Params, Problem, Viewer, ask, cache::{Ask, Data}};
+use crate::{
+    Api, Params, Problem, Viewer, ask,
+    cache::{Ask, Data},
+};
 
 /// All routes of `/attackers`.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -121,7 +124,13 @@ pub struct OfService {
 #[utoipa::path(get, path = "/attackers/{uuid}/commands", operation_id = "attackerCommands", tag = "attackers", params(("uuid" = String, Path), OfService),
     responses((status = 200, body = Page<LogRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn commands(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>, Params(q): Params<OfService>) -> Result<Response, Problem> {
+async fn commands(
+    State(api): State<Api>,
+    _: Viewer,
+    ask: Ask,
+    Path(uuid): Path<String>,
+    Params(q): Params<OfService>,
+) -> Result<Response, Problem> {
     let (limit, offset) = ask::paging(q.limit, q.offset)?;
     api.read(&ask, Data::Logs, move |api| async move {
         let ip = found(&api, &uuid).await?.ip;
@@ -134,7 +143,13 @@ async fn commands(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<
 #[utoipa::path(get, path = "/attackers/{uuid}/sessions", operation_id = "attackerSessions", tag = "attackers", params(("uuid" = String, Path), Paging),
     responses((status = 200, body = Page<SessionRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn sessions(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>, Params(q): Params<Paging>) -> Result<Response, Problem> {
+async fn sessions(
+    State(api): State<Api>,
+    _: Viewer,
+    ask: Ask,
+    Path(uuid): Path<String>,
+    Params(q): Params<Paging>,
+) -> Result<Response, Problem> {
     let (limit, offset) = q.bounds()?;
     api.read(&ask, Data::Logs, move |api| async move {
         let ip = found(&api, &uuid).await?.ip;
@@ -147,7 +162,13 @@ async fn sessions(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<
 #[utoipa::path(get, path = "/attackers/{uuid}/credentials", operation_id = "attackerCredentials", tag = "attackers", params(("uuid" = String, Path), OfService),
     responses((status = 200, body = Page<CredentialRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn credentials(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>, Params(q): Params<OfService>) -> Result<Response, Problem> {
+async fn credentials(
+    State(api): State<Api>,
+    _: Viewer,
+    ask: Ask,
+    Path(uuid): Path<String>,
+    Params(q): Params<OfService>,
+) -> Result<Response, Problem> {
     let (limit, offset) = ask::paging(q.limit, q.offset)?;
     api.read(&ask, Data::Logs, move |api| async move {
         let ip = found(&api, &uuid).await?.ip;
@@ -160,7 +181,13 @@ async fn credentials(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Pa
 #[utoipa::path(get, path = "/attackers/{uuid}/artifacts", operation_id = "attackerArtifacts", tag = "attackers", params(("uuid" = String, Path), Paging),
     responses((status = 200, body = Page<ArtifactRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn artifacts(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>, Params(q): Params<Paging>) -> Result<Response, Problem> {
+async fn artifacts(
+    State(api): State<Api>,
+    _: Viewer,
+    ask: Ask,
+    Path(uuid): Path<String>,
+    Params(q): Params<Paging>,
+) -> Result<Response, Problem> {
     let (limit, offset) = q.bounds()?;
     api.read(&ask, Data::Logs, move |api| async move {
         let ip = found(&api, &uuid).await?.ip;
@@ -190,7 +217,13 @@ pub struct Events {
 #[utoipa::path(get, path = "/attackers/{uuid}/events", operation_id = "attackerEvents", tag = "attackers", params(("uuid" = String, Path), Events),
     responses((status = 200, body = Page<LogRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn events(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>, Params(q): Params<Events>) -> Result<Response, Problem> {
+async fn events(
+    State(api): State<Api>,
+    _: Viewer,
+    ask: Ask,
+    Path(uuid): Path<String>,
+    Params(q): Params<Events>,
+) -> Result<Response, Problem> {
     let (limit, offset) = ask::paging(q.limit, q.offset)?;
     api.read(&ask, Data::Logs, move |api| async move {
         let ip = found(&api, &uuid).await?.ip;
@@ -203,7 +236,13 @@ async fn events(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<St
 #[utoipa::path(get, path = "/attackers/{uuid}/fingerprints", operation_id = "attackerFingerprints", tag = "attackers", params(("uuid" = String, Path), Paging),
     responses((status = 200, body = Page<BountyRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn fingerprints(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>, Params(q): Params<Paging>) -> Result<Response, Problem> {
+async fn fingerprints(
+    State(api): State<Api>,
+    _: Viewer,
+    ask: Ask,
+    Path(uuid): Path<String>,
+    Params(q): Params<Paging>,
+) -> Result<Response, Problem> {
     let (limit, offset) = q.bounds()?;
     api.read(&ask, Data::Logs, move |api| async move {
         let ip = found(&api, &uuid).await?.ip;
@@ -295,7 +334,13 @@ impl From<LogRow> for Moment {
 #[utoipa::path(get, path = "/attackers/{uuid}/timeline", operation_id = "attackerTimeline", tag = "attackers", params(("uuid" = String, Path), Paging),
     responses((status = 200, body = Page<Moment>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn timeline(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>, Params(q): Params<Paging>) -> Result<Response, Problem> {
+async fn timeline(
+    State(api): State<Api>,
+    _: Viewer,
+    ask: Ask,
+    Path(uuid): Path<String>,
+    Params(q): Params<Paging>,
+) -> Result<Response, Problem> {
     let (limit, offset) = q.bounds()?;
     api.read(&ask, Data::Logs, move |api| async move {
         let ip = found(&api, &uuid).await?.ip;

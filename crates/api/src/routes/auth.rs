@@ -86,7 +86,12 @@ pub struct ChangePassword {
 #[utoipa::path(post, path = "/auth/change-password", operation_id = "changePassword", tag = "auth", request_body = ChangePassword,
     responses((status = 200, body = Token), (status = 401, body = Problem, description = "The old password is wrong"), (status = 422, body = Problem), (status = 429, body = Problem)),
     extensions(("x-role" = json!("any"))))]
-async fn change_password(State(api): State<Api>, Anyone(who): Anyone, peer: Peer, Body(change): Body<ChangePassword>) -> Result<Json<Token>, Problem> {
+async fn change_password(
+    State(api): State<Api>,
+    Anyone(who): Anyone,
+    peer: Peer,
+    Body(change): Body<ChangePassword>,
+) -> Result<Json<Token>, Problem> {
     api.auth().change_password(&api, &who, peer, change).await.map(Json)
 }
 

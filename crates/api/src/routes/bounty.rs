@@ -6,7 +6,10 @@ use store::{BountyRow, Page};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Api, Params, Problem, Viewer, ask, cache::{Ask, Data}};
+use crate::{
+    Api, Params, Problem, Viewer, ask,
+    cache::{Ask, Data},
+};
 
 /// All routes of `/bounty`.
 pub fn routes() -> OpenApiRouter<Api> {

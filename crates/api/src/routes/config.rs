@@ -151,7 +151,12 @@ pub struct ResetPassword {
     params(("uuid" = String, Path)), request_body = ResetPassword,
     responses((status = 200, body = Done), (status = 404, body = Problem), (status = 422, body = Problem)),
     extensions(("x-role" = json!("admin"))))]
-async fn reset_password(State(api): State<Api>, Admin(who): Admin, Path(uuid): Path<String>, Body(reset): Body<ResetPassword>) -> Result<Json<Done>, Problem> {
+async fn reset_password(
+    State(api): State<Api>,
+    Admin(who): Admin,
+    Path(uuid): Path<String>,
+    Body(reset): Body<ResetPassword>,
+) -> Result<Json<Done>, Problem> {
     api.auth().reset_password(&api, &who, &uuid, &reset.new_password).await?;
     Ok(Done::new("password set; it must be changed at the next sign-in"))
 }
@@ -168,7 +173,12 @@ pub struct SetRole {
     params(("uuid" = String, Path)), request_body = SetRole,
     responses((status = 200, body = Done), (status = 403, body = Problem), (status = 404, body = Problem)),
     extensions(("x-role" = json!("admin"))))]
-async fn set_role(State(api): State<Api>, Admin(who): Admin, Path(uuid): Path<String>, Body(set): Body<SetRole>) -> Result<Json<Done>, Problem> {
+async fn set_role(
+    State(api): State<Api>,
+    Admin(who): Admin,
+    Path(uuid): Path<String>,
+    Body(set): Body<SetRole>,
+) -> Result<Json<Done>, Problem> {
     api.auth().set_role(&api, &who, &uuid, set.role).await?;
     Ok(Done::new("role changed"))
 }

@@ -9,7 +9,10 @@ use store::{FleetDeckyRow, Page};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Api, Params, Problem, Viewer, ask, cache::{Ask, Data}};
+use crate::{
+    Api, Params, Problem, Viewer, ask,
+    cache::{Ask, Data},
+};
 
 /// All routes of `/deckies`.
 pub fn routes() -> OpenApiRouter<Api> {

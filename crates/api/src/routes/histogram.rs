@@ -11,8 +11,7 @@ const MOST_BARS: i64 = 2_000;
 /// Bars aimed at when the width is not given.
 const WANTED_BARS: i64 = 60;
 /// Widths people can read, in seconds.
-const WIDTHS: [i64; 16] =
-    [10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800, 2_592_000, 31_536_000];
+const WIDTHS: [i64; 16] = [10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800, 2_592_000, 31_536_000];
 
 /// A histogram to be made.
 #[derive(Clone, Debug)]
@@ -45,18 +44,14 @@ impl Plan {
         if span / width > MOST_BARS {
             return Err(Problem::invalid(format!("that would be more than {MOST_BARS} bars: widen interval_minutes or narrow the span")));
         }
-        let query = LogQuery {
-            search: ask::search(params.search)?,
-            start: Some(start),
-            end: Some(end),
-            ..LogQuery::default()
-        };
+        let query = LogQuery { search: ask::search(params.search)?, start: Some(start), end: Some(end), ..LogQuery::default() };
         Ok(Self { query, width, start, end })
     }
 
     /// The bars the database counted, with a zero for every interval that had none.
     pub fn fill(&self, bars: Vec<Bar>) -> Histogram {
-        let counted: std::collections::HashMap<i64, i64> = bars.iter().map(|b| (b.time.0.seconds().div_euclid(self.width), b.count)).collect();
+        let counted: std::collections::HashMap<i64, i64> =
+            bars.iter().map(|b| (b.time.0.seconds().div_euclid(self.width), b.count)).collect();
         let first = self.start.seconds().div_euclid(self.width);
         let last = (self.end.0 - 1).div_euclid(1_000_000).div_euclid(self.width);
         let data = (first..=last)

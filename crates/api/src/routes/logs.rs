@@ -6,7 +6,10 @@ use store::{Bar, LogQuery, LogRow, Page};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Api, Params, Problem, Viewer, ask, cache::{Ask, Data}};
+use crate::{
+    Api, Params, Problem, Viewer, ask,
+    cache::{Ask, Data},
+};
 
 /// All routes of `/logs`.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -24,7 +27,7 @@ pub struct Logs {
     pub search: Option<String>,
     /// Not older than this (RFC 3339).
     pub start_time: Option<String>,
-    /// Not newer than this (RFC 3339).
+    /// Older than this (RFC 3339); not including it.
     pub end_time: Option<String>,
     /// Rows of the page, 50 if absent.
     #[param(minimum = 1, maximum = 1000, default = 50)]
@@ -67,7 +70,7 @@ pub struct HistogramParams {
     pub search: Option<String>,
     /// Not older than this (RFC 3339); 24 hours ago if absent.
     pub start_time: Option<String>,
-    /// Not newer than this (RFC 3339); now if absent.
+    /// Older than this (RFC 3339); now if absent.
     pub end_time: Option<String>,
     /// Width of a bar in minutes. Absent: chosen so that the span makes about 60 bars.
     #[param(minimum = 1, maximum = 525600)]
@@ -91,10 +94,8 @@ pub struct Histogram {
     extensions(("x-role" = json!("viewer"))))]
 async fn histogram(State(api): State<Api>, _: Viewer, ask: Ask, Params(params): Params<HistogramParams>) -> Result<Response, Problem> {
     let plan = super::histogram::Plan::of(params, api.now())?;
-    api.read(&ask, Data::Logs, move |api| async move {
-        Ok::<_, Problem>(plan.fill(api.store().histogram(&plan.query, plan.width).await?))
-    })
-    .await
+    api.read(&ask, Data::Logs, move |api| async move { Ok::<_, Problem>(plan.fill(api.store().histogram(&plan.query, plan.width).await?)) })
+        .await
 }
 
 /// What to export.
@@ -109,7 +110,9 @@ pub struct ExportParams {
     /// As for `listLogs`.
     #[param(max_length = 512)]
     pub search: Option<String>,
+    /// Not older than this (RFC 3339).
     pub start_time: Option<String>,
+    /// Older than this (RFC 3339); not including it.
     pub end_time: Option<String>,
     /// Most rows to write, oldest first; a million if absent.
     #[param(minimum = 1, maximum = 10000000)]

@@ -8,7 +8,10 @@ use store::Stats;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Api, Problem, Viewer, cache::{Ask, Data}};
+use crate::{
+    Api, Problem, Viewer,
+    cache::{Ask, Data},
+};
 
 /// `/stats` and `/health`.
 pub fn routes() -> OpenApiRouter<Api> {

@@ -10,7 +10,10 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Paging;
-use crate::{Api, Params, Problem, Viewer, ask, cache::{Ask, Data}};
+use crate::{
+    Api, Params, Problem, Viewer, ask,
+    cache::{Ask, Data},
+};
 
 /// All routes of `/sessions`.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -51,17 +54,21 @@ async fn list(State(api): State<Api>, _: Viewer, ask: Ask, Params(q): Params<Ses
     responses((status = 200, body = SessionRow), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
 async fn one(State(api): State<Api>, _: Viewer, ask: Ask, Path(sid): Path<String>) -> Result<Response, Problem> {
-    api.read(&ask, Data::Logs, move |api| async move {
-        api.store().session(&sid).await?.ok_or_else(|| Problem::not_found("session"))
-    })
-    .await
+    api.read(&ask, Data::Logs, move |api| async move { api.store().session(&sid).await?.ok_or_else(|| Problem::not_found("session")) })
+        .await
 }
 
 /// Events of one conversation, oldest first.
 #[utoipa::path(get, path = "/sessions/{sid}/events", operation_id = "sessionEvents", tag = "sessions", params(("sid" = String, Path), Paging),
     responses((status = 200, body = Page<LogRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn events(State(api): State<Api>, _: Viewer, ask: Ask, Path(sid): Path<String>, Params(q): Params<Paging>) -> Result<Response, Problem> {
+async fn events(
+    State(api): State<Api>,
+    _: Viewer,
+    ask: Ask,
+    Path(sid): Path<String>,
+    Params(q): Params<Paging>,
+) -> Result<Response, Problem> {
     let (limit, offset) = q.bounds()?;
     api.read(&ask, Data::Logs, move |api| async move { api.store().session_logs(&sid, limit, offset).await }).await
 }

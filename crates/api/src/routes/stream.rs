@@ -48,6 +48,11 @@ pub struct Stream {
 #[utoipa::path(get, path = "/stream", operation_id = "stream", tag = "stream", params(Stream, ("Last-Event-ID" = Option<String>, Header)),
     responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream"), (status = 401, body = Problem), (status = 429, body = Problem, description = "Too many streams of this account")),
     security((), ("bearer" = [])), extensions(("x-role" = json!("stream"))))]
-async fn stream(State(api): State<Api>, StreamViewer(who): StreamViewer, headers: HeaderMap, Params(q): Params<Stream>) -> Result<Response, Problem> {
+async fn stream(
+    State(api): State<Api>,
+    StreamViewer(who): StreamViewer,
+    headers: HeaderMap,
+    Params(q): Params<Stream>,
+) -> Result<Response, Problem> {
     crate::stream::open(&api, who, &headers, q).await
 }

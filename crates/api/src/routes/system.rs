@@ -29,7 +29,8 @@ async fn openapi(State(api): State<Api>) -> Response {
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain"), (status = 401, body = Problem)),
     security((), ("bearer" = [])), extensions(("x-role" = json!("metrics"))))]
 async fn metrics(State(api): State<Api>, _: MetricsReader) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], api.metrics()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], api.metrics())
+        .into_response()
 }
 
 /// What runs here.

@@ -54,7 +54,12 @@ pub struct Transcript {
     params(("decky" = String, Path), ("sid" = String, Path), Part),
     responses((status = 200, body = Transcript), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn page(State(api): State<Api>, _: Viewer, Path((decky, sid)): Path<(String, String)>, Params(part): Params<Part>) -> Result<Response, Problem> {
+async fn page(
+    State(api): State<Api>,
+    _: Viewer,
+    Path((decky, sid)): Path<(String, String)>,
+    Params(part): Params<Part>,
+) -> Result<Response, Problem> {
     crate::recordings::page(&api, &decky, &sid, part).await
 }
 

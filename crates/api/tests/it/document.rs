@@ -8,5 +8,5 @@ fn the_committed_document_is_current() {
         std::fs::write(path, &made).unwrap();
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(kept == made, "openapi.json is not what the routes say; run: UPDATE=1 cargo test -p api --test document");
+    assert!(kept == made, "openapi.json is not what the routes say; run: UPDATE=1 cargo test -p api --test it");
 }
