@@ -151,11 +151,11 @@ impl Feeder {
 
     async fn tick(&mut self) {
         // Numbers that went back: everything was purged.
-        if let Ok(last) = self.api.store().last_log_id().await {
-            if last < self.api.hub().at() {
-                self.api.cache().clear();
-                self.api.hub().reset(last);
-            }
+        if let Ok(last) = self.api.store().last_log_id().await
+            && last < self.api.hub().at()
+        {
+            self.api.cache().clear();
+            self.api.hub().reset(last);
         }
         self.look().await;
         self.told.clear();

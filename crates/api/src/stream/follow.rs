@@ -15,7 +15,7 @@ use super::{
     frame,
     hub::{Frame, Seat},
 };
-use crate::{Api, Problem, auth::Who, health};
+use crate::{Api, auth::Who, health};
 
 /// Rows further back than this are not sent again.
 const MOST_MISSED: i64 = 10_000;
@@ -44,7 +44,7 @@ pub(crate) struct Follow {
 
 impl Follow {
     /// Joins the feed first and looks back then: nothing can fall between.
-    pub(crate) async fn begin(api: Api, who: Who, seat: Seat, resume: Option<i64>, search: Option<Search>) -> Result<Self, Problem> {
+    pub(crate) async fn begin(api: Api, who: Who, seat: Seat, resume: Option<i64>, search: Option<Search>) -> Self {
         let rechecks = api.hub().rechecks();
         if search.is_some() {
             api.hub().filters(true);
@@ -66,7 +66,7 @@ impl Follow {
             _seat: seat,
         };
         follow.greet(resume).await;
-        Ok(follow)
+        follow
     }
 
     async fn greet(&mut self, resume: Option<i64>) {

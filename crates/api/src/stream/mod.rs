@@ -52,7 +52,7 @@ pub(crate) async fn open(api: &Api, who: Who, headers: &HeaderMap, q: routes::st
     };
     let search = ask::search(q.search)?.map(|text| Search::parse(&text)).filter(|s| !s.is_empty());
     let seat = api.hub().seat(&who.uuid, api.config())?;
-    let follow = Follow::begin(api.clone(), who, seat, resume, search).await?;
+    let follow = Follow::begin(api.clone(), who, seat, resume, search).await;
     let frames = futures::stream::unfold(follow, |mut follow| async move {
         let frame = follow.next().await?;
         Some((Ok::<_, Infallible>(frame), follow))
