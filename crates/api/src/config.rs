@@ -13,7 +13,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Directory of the recordings: `<transcripts>/<decky name>/<recording>`.
     pub transcripts: PathBuf,
-    /// Directory of the captured files, each named by its SHA-256.
+    /// Directory of the captured files: `<artifacts>/sha256/<first two digits>/<sha256>`.
     pub artifacts: PathBuf,
     /// How long an access token lives.
     pub token_life: Duration,

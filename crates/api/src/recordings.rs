@@ -75,15 +75,15 @@ pub(crate) async fn artifact(api: &Api, who: &Who, sha256: &str) -> Result<Respo
     if !plain {
         return Err(Problem::invalid("sha256 must be 64 lower-case hexadecimal digits"));
     }
-    let row = api.store().artifact_by_sha256(sha256).await?.ok_or_else(|| Problem::not_found("file"))?;
+    api.store().artifact_by_sha256(sha256).await?.ok_or_else(|| Problem::not_found("file"))?;
     let root = api.config().artifacts.clone();
     let hash = sha256.to_owned();
     let file = blocking(move || {
-        let fan = hash.get(..2).unwrap_or_default();
-        let decky = DeckyId::from_stored(row.decky).name().to_owned();
-        let places = [PathBuf::from(&hash), Path::new(fan).join(&hash), Path::new(&decky).join(&hash)];
-        let mut opened = places.iter().filter_map(|place| files::open_below(&root, place).ok());
-        opened.next().ok_or_else(|| Problem::not_found("file on this host: it may have been pruned"))
+        let place = Path::new("sha256").join(hash.get(..2).unwrap_or_default()).join(&hash);
+        files::open_below(&root, &place).map_err(|error| {
+            tracing::warn!("captured file {hash} cannot be opened: {error}");
+            Problem::not_found("file on this host: it may have been pruned")
+        })
     })
     .await?;
     tracing::warn!(by = who.username, sha256, "captured file downloaded");

@@ -125,7 +125,7 @@ async fn captured_files_are_given_to_admins_as_inert_attachments() {
     assert_eq!(file.header("content-security-policy"), "sandbox; default-src 'none'");
     world.get(&token, &format!("/artifacts/{}/download", "cd".repeat(32))).await.problem(404);
     world.get(&token, "/artifacts/..%2F..%2Fetc%2Fpasswd/download").await.problem(422);
-    std::fs::remove_file(world.path("artifacts").join(&sha)).unwrap();
+    std::fs::remove_file(world.path("artifacts/sha256/ab").join(&sha)).unwrap();
     world.get(&token, &format!("/artifacts/{sha}/download")).await.problem(404);
 }
 

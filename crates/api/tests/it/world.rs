@@ -200,7 +200,8 @@ impl World {
     pub(crate) async fn full(&self) -> &Self {
         let logs = (0..30).map(|n| log(n, if n % 2 == 0 { "command" } else { "connect" }, &format!("event {n}"))).collect();
         let sha = "ab".repeat(32);
-        std::fs::write(self.path("artifacts").join(&sha), b"\x7fELF hostile").unwrap();
+        std::fs::create_dir_all(self.path("artifacts/sha256/ab")).unwrap();
+        std::fs::write(self.path("artifacts/sha256/ab").join(&sha), b"\x7fELF hostile").unwrap();
         std::fs::write(
             self.path("transcripts/web-01/s1.cast"),
             "{\"version\":2,\"width\":80,\"height\":24}\n[0.1,\"o\",\"$ \"]\n[1.5,\"i\",\"id\\r\"]\n[1.6,\"o\",\"uid=0\\r\\n\"]\n",
