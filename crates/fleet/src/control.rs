@@ -20,6 +20,7 @@ use tokio::{
     net::{UnixListener, UnixStream},
     sync::Semaphore,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Plan,
@@ -49,6 +50,17 @@ pub enum Answer {
     Error { message: String },
 }
 
+/// Serves the socket at `path` until `stop`.
+pub async fn serve(deployer: Arc<Deployer>, path: PathBuf, stop: CancellationToken) {
+    let served = async {
+        match Server::bind(&path).await {
+            Ok(server) => server.serve(deployer).await,
+            Err(error) => tracing::error!(%error, "other programs cannot reach the fleet"),
+        }
+    };
+    let _ = stop.run_until_cancelled(served).await;
+}
+
 /// Where the socket is.
 pub fn path(run_dir: &Path) -> PathBuf {
     run_dir.join("fleet.sock")
@@ -62,10 +74,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens in `run_dir`. A socket that nobody answers on is replaced.
-    pub async fn bind(run_dir: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(run_dir).map_err(Error::file(run_dir))?;
-        let path = path(run_dir);
+    /// Listens at `path`. A socket that nobody answers on is replaced.
+    pub async fn bind(path: &Path) -> Result<Self, Error> {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(Error::file(dir))?;
+        }
+        let path = path.to_owned();
         if UnixStream::connect(&path).await.is_ok() {
             return Err(Error::Locked { path });
         }

@@ -34,8 +34,8 @@ use crate::{
 pub struct Settings {
     pub data_dir: PathBuf,
     pub run_dir: PathBuf,
-    /// `None`: beside the current program.
-    pub decoy_binary: Option<PathBuf>,
+    /// See [`decoys::control::beside_this_program`] for where it usually is.
+    pub decoy_binary: PathBuf,
     pub runtime: RuntimeKind,
     /// Real interface to place deckies on; `None`: private bridge.
     pub interface: Option<String>,
@@ -157,6 +157,22 @@ pub struct DeployReport {
     pub took: Duration,
 }
 
+impl std::fmt::Display for DeployReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts = [
+            ("added", self.added.len()),
+            ("changed", self.changed.len()),
+            ("unchanged", self.unchanged.len()),
+            ("removed", self.removed.len()),
+            ("failed", self.failed.len()),
+        ];
+        let said: Vec<String> = counts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}")).collect();
+        let said = if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") };
+        write!(f, "{said} in {:.2} s", self.took.as_secs_f64())?;
+        self.failed.iter().try_for_each(|(name, why)| write!(f, "; {name}: {why}"))
+    }
+}
+
 /// The deployer. One per data directory; a second one finds the lock held.
 pub struct Deployer {
     settings: Settings,
@@ -222,9 +238,17 @@ impl Deployer {
         self.runtime.kind()
     }
 
-    /// Whether no decky should exist, as on the first start.
-    pub async fn is_empty(&self) -> bool {
-        self.fleet.lock().await.state.deckies.is_empty()
+    /// Whether this data directory never had a fleet: the first start. A fleet that was torn down is not fresh.
+    pub async fn is_fresh(&self) -> bool {
+        self.fleet.lock().await.state.runtime.is_empty()
+    }
+
+    /// Writes all rows again, for a table that was away. Rows of deckies that should not exist are not known here.
+    pub async fn sync_table(&self) -> DeployReport {
+        let fleet = self.fleet.lock().await;
+        let mut report = DeployReport::default();
+        self.mirror(&fleet, &mut report).await;
+        report
     }
 
     /// Adopts or makes again what should exist, and takes away what was left by a crash and should not.
@@ -458,11 +482,7 @@ impl Deployer {
         if let Some(face) = &fleet.face {
             return Ok(Arc::clone(face));
         }
-        let binary = match &self.settings.decoy_binary {
-            Some(path) => path.clone(),
-            None => decoys::control::beside_this_program().map_err(|e| format!("cannot find the decoy program: {e}"))?,
-        };
-        let hands = Hands::start(&binary, &Dirs::under(&self.settings.data_dir)).await.map_err(|e| e.to_string())?;
+        let hands = Hands::start(&self.settings.decoy_binary, &Dirs::under(&self.settings.data_dir)).await.map_err(|e| e.to_string())?;
         let face: Arc<dyn Face> = Arc::new(hands);
         fleet.face = Some(Arc::clone(&face));
         Ok(face)

@@ -67,11 +67,25 @@ pub(crate) fn settings(dir: &Path, interface: Option<&str>) -> Settings {
     Settings {
         data_dir: dir.join("data"),
         run_dir: dir.join("run"),
-        decoy_binary: None,
+        decoy_binary: decoy(),
         runtime: RuntimeKind::Native,
         interface: interface.map(str::to_owned),
         host_uuid: "local".into(),
         secret: [42; 32],
+    }
+}
+
+/// The `decoy` program of this build, beside the trials.
+pub(crate) fn decoy() -> std::path::PathBuf {
+    let here = std::env::current_exe().unwrap();
+    here.parent().unwrap().parent().unwrap().join("decoy")
+}
+
+/// Builds the program if it is not there: a trial of this crate alone does not.
+pub(crate) fn build_decoy() {
+    if !decoy().is_file() {
+        let built = std::process::Command::new(env!("CARGO")).args(["build", "-q", "-p", "decoys", "--bin", "decoy"]).status().unwrap();
+        assert!(built.success());
     }
 }
 
