@@ -54,7 +54,7 @@ export function Attacker() {
           {row !== null && <Activity row={row} />}
           <nav className="tabs" aria-label="About this attacker">
             {TABS.map(([id, word]) => (
-              <Link key={id} to="/attackers/$ip" params={{ ip }} search={{ tab: id === 'timeline' ? undefined : id }} aria-current={tab === id ? 'page' : undefined} resetScroll={false}>
+              <Link key={id} to="/attackers/$ip" params={{ ip }} search={{ tab: id === 'timeline' ? undefined : id }} activeOptions={{ exact: true, explicitUndefined: true }} aria-current={tab === id ? 'page' : undefined} resetScroll={false}>
                 {word}{n[id] !== undefined && <span className="n">{count(n[id] ?? 0)}</span>}
               </Link>
             ))}
@@ -198,7 +198,7 @@ function MomentLine({ row }: { row: LogRow }) {
       <When at={row.timestamp} form="clock" />
       <span className={`kind ${kind.weight}`} title={kind.word}><KindIcon icon={kind.icon} size={14} /><span className="sr">{kind.word}</span></span>
       <Captured text={gist(row)} limit={260} />
-      {kind.weight === 'inside' && <span className="mark alarm small">it worked</span>}
+      {kind.weight === 'inside' && <span className="mark warn small">it worked</span>}
     </li>
   );
 }

@@ -38,7 +38,7 @@ export function Secret({ row }: { row: CredentialRow }) {
 }
 
 export function Outcome({ outcome }: { outcome: string | null | undefined }) {
-  if (outcome === 'success') return <Mark tone="alarm">Opened</Mark>;
+  if (outcome === 'success') return <Mark tone="warn">Opened</Mark>;
   if (outcome === 'failure') return <Mark tone="quiet">Refused</Mark>;
   return <span className="muted">{outcome ?? 'seen'}</span>;
 }
@@ -89,7 +89,7 @@ export function Credentials() {
       </header>
       <div className="split">
         <Table
-          name="credentials" label="Credentials" rows={rows} columns={columns} keyOf={(r) => String(r.id)} open={open} chosen={search.cred ?? null} exportAs="credentials" noun={['credential', 'credentials']}
+          name="credentials" label="Credentials" rows={rows} columns={chosen === null ? columns : columns.filter((c) => !['kind', 'decky', 'service', 'first', 'sha'].includes(c.id))} keyOf={(r) => String(r.id)} open={open} chosen={search.cred ?? null} exportAs="credentials" noun={['credential', 'credentials']}
           card={(r) => (
             <>
               <span className="row spread"><span className="row grow"><Captured one text={`${r.principal ?? ''} / ${secretText(r)}`} /></span><Outcome outcome={r.outcome} /></span>
@@ -110,7 +110,7 @@ function CredentialDrawer({ row, close }: { row: CredentialRow; close: () => voi
   const same = (others.data?.data ?? []).filter((c) => c.secret_sha256 === row.secret_sha256 && c.id !== row.id);
   return (
     <aside className="drawer" aria-label="Credential">
-      <header><b>Credential</b><Outcome outcome={row.outcome} /><span className="grow" /><Button look="plain" square aria-label="Close the detail" onClick={close}><X size={16} aria-hidden /></Button></header>
+      <header><h2>Credential</h2><Outcome outcome={row.outcome} /><span className="grow" /><Button look="plain" square aria-label="Close the detail" onClick={close}><X size={16} aria-hidden /></Button></header>
       <div className="body">
         <dl className="facts">
           <dt>User</dt><dd>{row.principal ? <Captured text={row.principal} /> : <span className="faint">none</span>}</dd>

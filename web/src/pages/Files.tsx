@@ -29,7 +29,7 @@ export function Files() {
     { id: 'decky', head: 'Decky', width: 'minmax(100px, 1fr)', cell: (r) => <Decky id={r.decky} />, value: (r) => r.decky },
     { id: 'service', head: 'Service', width: '74px', cell: (r) => <Service name={r.service} />, value: (r) => r.service },
     { id: 'sha', head: 'SHA-256', width: 'minmax(130px, 1.4fr)', cell: (r) => <span className="mono faint">{r.sha256}</span>, value: (r) => r.sha256 },
-    { id: 'take', head: '', width: '84px', cell: (r) => <FileButton sha256={r.sha256} /> },
+    { id: 'take', head: 'Bytes', width: '84px', cell: (r) => <FileButton sha256={r.sha256} /> },
   ], []);
   const open = useCallback((row: ArtifactRow) => {
     if (row.session_id !== null && row.session_id !== undefined) void navigate({ to: '/sessions/$sid', params: { sid: row.session_id } });

@@ -159,7 +159,7 @@ export function Live() {
       <div className="split">
         <div className="split-main" ref={box}>
           <Table
-            name="events" label="Events" rows={rows} columns={columns} keyOf={(r) => String(r.id)} open={pick} chosen={chosen} exportAs="events" noun={['event', 'events']} scrolled={setTop}
+            name="events" label="Events" rows={rows} columns={open ? columns.filter((c) => !['decky', 'service', 'ports', 'session'].includes(c.id)) : columns} keyOf={(r) => String(r.id)} open={pick} chosen={chosen} exportAs="events" noun={['event', 'events']} cardHeight={86} scrolled={setTop}
             above={!paused && waiting > 0 ? <button type="button" className="news" onClick={renew}>{many(waiting, 'new event')} · show</button> : null}
             card={(r) => (
               <>

@@ -128,7 +128,7 @@ function GuestLine({ guest }: { guest: Guest }) {
       <span className="guest-where clip" title={row.deckies.map(deckyName).join(' → ')}>
         {row.deckies.slice(-4).map(deckyName).join(' → ')}
       </span>
-      <Services names={row.services} deep={row.interacted} max={4} />
+      <Services names={row.services} deep={row.interacted} max={2} />
       <span className="guest-last">{lastCommand !== undefined ? <Captured one text={lastCommand} /> : <span className="muted small">{many(row.event_count, 'event')}{row.credential_count > 0 && `, ${many(row.credential_count, 'credential')}`}</span>}</span>
       <When at={row.last_seen} />
       <Link className="guest-go" to="/attackers/$ip" params={{ ip: row.ip }} aria-label={`What ${row.ip} has done`}><ArrowRight size={16} aria-hidden /></Link>
@@ -210,6 +210,7 @@ function HealthPanel() {
   const running = d.data?.data.filter((x) => x.state === 'running').length ?? 0;
   const total = d.data?.data.filter((x) => x.state !== 'torn_down').length ?? 0;
   const ill = d.data?.data.filter((x) => x.state === 'failed' || x.state === 'degraded') ?? [];
+  const failed = ill.filter((x) => x.state === 'failed').length;
   const up = w.data?.workers.filter((x) => x.status === 'ok').length ?? 0;
   const down = w.data?.workers.filter((x) => x.status === 'stale' || x.state === 'failing') ?? [];
   const stopped = w.data?.workers.filter((x) => x.status === 'stopped') ?? [];
@@ -226,7 +227,7 @@ function HealthPanel() {
           <li>
             <Link className="noun" to="/fleet">Deckies</Link>
             <span className="muted">{total === 0 ? 'none deployed' : `${count(running)} of ${count(total)} run`}</span>
-            <Mark tone={ill.length > 0 ? 'alarm' : total === 0 ? 'quiet' : running < total ? 'warn' : 'good'}>{ill.length > 0 ? `${ill.length} ill` : total === 0 ? 'empty' : running < total ? 'starting' : 'works'}</Mark>
+            <Mark tone={failed > 0 ? 'alarm' : ill.length > 0 ? 'warn' : total === 0 ? 'quiet' : running < total ? 'warn' : 'good'}>{failed > 0 ? `${failed} failed` : ill.length > 0 ? `${ill.length} degraded` : total === 0 ? 'empty' : running < total ? 'starting' : 'works'}</Mark>
           </li>
           {ill.slice(0, 3).map((x) => (
             <li key={`${x.host_uuid}${x.name}`} className="sub"><Link className="noun" to="/fleet/$decky" params={{ decky: `${x.host_uuid}:${x.name}` }}>{x.name}</Link><span className="muted clip" title={x.last_error ?? ''}>{x.last_error ?? x.state}</span><span /></li>

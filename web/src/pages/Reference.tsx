@@ -47,12 +47,12 @@ export function Reference() {
         <div className="reference">
           <nav aria-label="Groups of routes" className="reference-nav"><ul>{groups.map(([tag, routes]) => <li key={tag}><a href={`#${tag}`} onClick={(e) => { e.preventDefault(); document.getElementById(`tag-${tag}`)?.scrollIntoView({ block: 'start' }); }}><span className="cap">{tag}</span> <span className="faint">{routes.length}</span></a></li>)}</ul></nav>
           <div className="stack wide-gap">
-            {(q ?? '') === '' && <p className="muted prose-width">{doc.info?.description}</p>}
+            {(q ?? '') === '' && <p className="muted prose-width"><Told text={doc.info?.description} /></p>}
             {groups.length === 0 && <Empty title="No route fits." />}
             {groups.map(([tag, routes]) => (
               <section key={tag} id={`tag-${tag}`} className="stack">
                 <h2 className="cap reference-tag">{tag}</h2>
-                {routes.map((r) => <RouteView key={`${r.method}${r.path}`} route={r} doc={doc} />)}
+                <div className="panel routes">{routes.map((r) => <RouteView key={`${r.method}${r.path}`} route={r} doc={doc} />)}</div>
               </section>
             ))}
           </div>
@@ -62,28 +62,33 @@ export function Reference() {
   );
 }
 
+/** Plain text with `code` in it. */
+function Told({ text }: { text: string | undefined }): ReactNode {
+  return (text ?? '').split('`').map((part, n) => (n % 2 === 1 ? <code key={n}>{part}</code> : part));
+}
+
 const ROLE: Record<string, string> = { none: 'anybody', any: 'anybody signed in', viewer: 'viewers', admin: 'administrators', stream: 'viewers, by header, ticket or token', metrics: 'this host, or viewers' };
 
 function RouteView({ route: { path, method, op }, doc }: { route: Route; doc: Doc }) {
   const body = Object.values(op.requestBody?.content ?? {})[0]?.schema;
   const [summary, ...more] = [op.summary, op.description].filter((x): x is string => x !== undefined && x !== '');
   return (
-    <details className="panel route">
+    <details className="route">
       <summary>
         <span className={`method ${method}`}>{method.toUpperCase()}</span>
         <code className="route-path">{path}</code>
-        <span className="muted small clip grow">{summary}</span>
+        <span className="muted small clip grow"><Told text={summary} /></span>
         <span className="tag">{op['x-role'] ?? ''}</span>
       </summary>
       <div className="body stack">
-        <p className="prose-width">{summary}</p>
-        {more.map((t) => <p key={t} className="muted prose-width pre-line">{t}</p>)}
+        <p className="prose-width"><Told text={summary} /></p>
+        {more.map((t) => <p key={t} className="muted prose-width pre-line"><Told text={t} /></p>)}
         <p className="small muted">Open to {ROLE[op['x-role'] ?? ''] ?? op['x-role'] ?? 'viewers'}.</p>
         {(op.parameters ?? []).length > 0 && (
           <div className="scroll-x">
             <table className="plain-table tight">
               <thead><tr><th>Parameter</th><th>In</th><th>Kind</th><th>Meaning</th></tr></thead>
-              <tbody>{op.parameters?.map((p) => <tr key={p.in + p.name}><td><code>{p.name}</code>{p.required === true && <span className="faint tiny"> required</span>}</td><td className="muted">{p.in}</td><td><Kind schema={p.schema} doc={doc} /></td><td className="muted">{p.description}</td></tr>)}</tbody>
+              <tbody>{op.parameters?.map((p) => <tr key={p.in + p.name}><td><code>{p.name}</code>{p.required === true && <span className="faint tiny"> required</span>}</td><td className="muted">{p.in}</td><td><Kind schema={p.schema} doc={doc} /></td><td className="muted"><Told text={p.description} /></td></tr>)}</tbody>
             </table>
           </div>
         )}
@@ -94,7 +99,7 @@ function RouteView({ route: { path, method, op }, doc }: { route: Route; doc: Do
           return (
             <div key={status} className="answer">
               <b className="mono">{status}</b>
-              <div className="grow"><span className="muted small">{r.description}{type !== undefined && type !== 'application/json' && ` · ${type}`}</span>{content?.schema !== undefined && status.startsWith('2') && type === 'application/json' ? <Shape schema={content.schema} doc={doc} /> : content?.schema?.$ref !== undefined && <span className="small"> <Kind schema={content.schema} doc={doc} /></span>}</div>
+              <div className="grow"><span className="muted small"><Told text={r.description} />{type !== undefined && type !== 'application/json' && ` · ${type}`}</span>{content?.schema !== undefined && status.startsWith('2') && type === 'application/json' ? <Shape schema={content.schema} doc={doc} /> : content?.schema?.$ref !== undefined && <span className="small"> <Kind schema={content.schema} doc={doc} /></span>}</div>
             </div>
           );
         })}
@@ -140,7 +145,7 @@ function Shape({ schema, doc, depth = 0 }: { schema: Schema; doc: Doc; depth?: n
         return (
           <Fragment key={name}>
             <dt><code>{name}</code>{s.required?.includes(name) === true ? '' : <span className="faint tiny"> optional</span>}</dt>
-            <dd><Kind schema={p} doc={doc} />{p.description !== undefined && <span className="muted small"> {p.description}</span>}{list && depth < 2 && p.items !== undefined && <Shape schema={p.items} doc={doc} depth={depth + 1} />}</dd>
+            <dd><Kind schema={p} doc={doc} />{p.description !== undefined && <span className="muted small"> <Told text={p.description} /></span>}{list && depth < 2 && p.items !== undefined && <Shape schema={p.items} doc={doc} depth={depth + 1} />}</dd>
           </Fragment>
         );
       })}

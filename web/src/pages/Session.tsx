@@ -132,7 +132,7 @@ function Replay({ row, events, startAt }: { row: SessionRow; events: LogRow[]; s
           <ol ref={list}>
             {moments.map((m) => (
               <li key={m.id} aria-current={m.id === here ? 'true' : undefined}>
-                <button type="button" onClick={() => go(m.at)} aria-label={`Go to ${timecode(m.at)}`}>
+                <button type="button" onClick={() => go(m.at)} title={`Go to ${timecode(m.at)}`}>
                   <span className="mono tiny faint">{timecode(m.at)}</span>
                   <KindIcon icon={m.kind === 'url' ? 'url' : m.kind} size={14} />
                   <Captured one text={m.text} />

@@ -25,7 +25,7 @@ export function Settings() {
     <main className="page narrow" id="main" tabIndex={-1}>
       <header className="page-head"><div className="title"><h1>Settings</h1></div></header>
       <nav className="tabs" aria-label="Settings">
-        {tabs.map(([id, word]) => <Link key={id} to="/settings" search={{ tab: id === 'account' ? undefined : id }} aria-current={tab === id ? 'page' : undefined}>{word}</Link>)}
+        {tabs.map(([id, word]) => <Link key={id} to="/settings" search={{ tab: id === 'account' ? undefined : id }} activeOptions={{ exact: true, explicitUndefined: true }} aria-current={tab === id ? 'page' : undefined}>{word}</Link>)}
       </nav>
       {tab === 'account' && <Account />}
       {tab === 'looks' && <LooksTab />}

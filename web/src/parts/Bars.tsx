@@ -6,6 +6,8 @@ import { count, full, many, short } from '../lib/format';
 type Props = { data: Histogram | undefined; height?: number; pick?: (from: string, to: string) => void; label: string };
 
 const AXIS = 18;
+/** Room for the greatest value at the right. */
+const SIDE = 38;
 
 /** A readable greatest value: 1, 2 or 5 times a power of ten. */
 export function nice(n: number): number {
@@ -51,8 +53,8 @@ export function Bars({ data, height = 96, pick, label }: Props) {
 
   const where = (e: PointerEvent): number => {
     const rect = box.current?.getBoundingClientRect();
-    if (rect === undefined || rect.width === 0) return 0;
-    return Math.max(0, Math.min(n - 1, Math.floor(((e.clientX - rect.left) / rect.width) * n)));
+    if (rect === undefined || rect.width <= SIDE) return 0;
+    return Math.max(0, Math.min(n - 1, Math.floor(((e.clientX - rect.left) / (rect.width - SIDE)) * n)));
   };
   const choose = (a: number, b: number): void => {
     const first = bars[Math.min(a, b)];
@@ -72,7 +74,7 @@ export function Bars({ data, height = 96, pick, label }: Props) {
 
   return (
     <div
-      ref={box} className="bars" style={{ height: height + AXIS, cursor: pick === undefined ? undefined : 'crosshair', touchAction: 'pan-y' }}
+      ref={box} className="bars" style={{ height: height + AXIS, paddingRight: SIDE, cursor: pick === undefined ? undefined : 'crosshair', touchAction: 'pan-y' }}
       {...(pick === undefined ? { role: 'img', 'aria-label': `${label}: ${many(total, 'event')}` } : {
         role: 'slider', tabIndex: 0, 'aria-label': `${label}. Arrows move, Enter narrows to an interval, Shift with arrows widens`, 'aria-valuemin': 0, 'aria-valuemax': n - 1,
         'aria-valuenow': at ?? n - 1, 'aria-valuetext': tip === '' ? many(total, 'event') : tip,
@@ -109,6 +111,7 @@ export function Bars({ data, height = 96, pick, label }: Props) {
         }
       }}
     >
+      <div style={{ position: 'relative' }}>
       {bar !== undefined && at !== null && <div className="tip" style={{ left: `clamp(90px, ${((at + 0.5) / n) * 100}%, calc(100% - 90px))` }}>{tip}</div>}
       <svg viewBox={`0 0 ${W} ${height}`} height={height} preserveAspectRatio="none" aria-hidden>
         <line x1={0} x2={W} y1={height - 0.5} y2={height - 0.5} vectorEffect="non-scaling-stroke" />
@@ -118,13 +121,14 @@ export function Bars({ data, height = 96, pick, label }: Props) {
           <rect key={`${id}${i}`} className={`bar ${i === at ? 'at' : ''} ${i >= lo && i <= hi && lo >= 0 ? 'in' : ''}`} x={i * step + step * 0.11} width={step * 0.78} y={height - Math.max(2, (b.count / top) * (height - 2))} height={Math.max(2, (b.count / top) * (height - 2))} />
         ))}
       </svg>
-      <span className="tiny faint" style={{ position: 'absolute', right: 0, top: 2 }} aria-hidden>{short(top)}</span>
+      <span className="tiny faint" style={{ position: 'absolute', left: 'calc(100% + 7px)', top: -8 }} aria-hidden>{short(top)}</span>
       <div style={{ position: 'relative', height: AXIS }} aria-hidden>
         {ticks.map((i) => (
           <span key={i} className="tiny faint" style={{ position: 'absolute', top: 2, left: `${(i / n) * 100}%`, translate: '-50% 0', whiteSpace: 'nowrap' }}>
             {tickText(Date.parse(bars[i]?.time ?? ''), n * seconds)}
           </span>
         ))}
+      </div>
       </div>
       <span className="sr">{count(total)} events</span>
     </div>

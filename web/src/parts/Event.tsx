@@ -106,7 +106,7 @@ export function EventDrawer({ row, close }: { row: LogRow; close: () => void }) 
   return (
     <aside className="drawer" aria-label="Event">
       <header>
-        <span className={`kind ${kind.weight}`}><KindIcon icon={kind.icon} /> <b>{kind.word}</b></span>
+        <h2 className={`kind ${kind.weight}`}><KindIcon icon={kind.icon} /> {kind.word}</h2>
         <span className="grow" />
         <CopyButton text={JSON.stringify(row, null, 1)} what="this event as JSON" />
         <Button look="plain" square aria-label="Close the detail" onClick={close}><X size={16} aria-hidden /></Button>

@@ -1,7 +1,7 @@
 /** What stands around every page: the rail, the stream's state, the palette, the keys. */
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useCallback, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
 import { signOut } from '../api/client';
 import { useLive, useLivePhase } from '../api/live';
 import { deckies, stats, workers } from '../api/queries';
@@ -40,6 +40,11 @@ function Signed() {
   const [over, setOver] = useState<Over>(null);
   const phone = usePhone();
   const close = useCallback(() => setOver(null), []);
+  // There before it is asked for, so that no letter typed into it is lost.
+  useEffect(() => {
+    const timer = setTimeout(() => void import('./Palette'), 400);
+    return () => clearTimeout(timer);
+  }, []);
   useKey('mod+k', useCallback(() => setOver((o) => (o === 'palette' ? null : 'palette')), []));
   useKey('?', useCallback(() => setOver('keys'), []));
   useKey('/', useCallback(() => {
@@ -79,16 +84,17 @@ function Jump({ to, jump }: { to: string; jump: string }) {
 }
 
 /** Small numbers in the rail: who is here now, what is not well. */
-function useNumbers(): Record<string, { n: string; alarm: boolean; says: string } | undefined> {
+function useNumbers(): Record<string, { n: string; tone: 'alarm' | 'warn' | ''; says: string } | undefined> {
   const s = useQuery(stats()).data;
   const w = useQuery(workers()).data;
   const d = useQuery(deckies()).data;
   const down = w?.workers.filter((x) => x.status === 'stale' || x.state === 'failing').length ?? 0;
-  const ill = d?.data.filter((x) => x.state === 'failed' || x.state === 'degraded').length ?? 0;
+  const failed = d?.data.filter((x) => x.state === 'failed').length ?? 0;
+  const ill = d?.data.filter((x) => x.state === 'degraded').length ?? 0;
   return {
-    '/attackers': s !== undefined && s.attackers_now > 0 ? { n: `${short(s.attackers_now)} now`, alarm: true, says: 'seen in the last five minutes' } : undefined,
-    '/fleet': ill > 0 ? { n: `${ill} ill`, alarm: true, says: 'deckies that do not run well' } : d !== undefined && d.total > 0 ? { n: short(d.total), alarm: false, says: 'deckies' } : undefined,
-    '/workers': down > 0 ? { n: `${down} down`, alarm: true, says: 'workers that do not answer' } : undefined,
+    '/attackers': s !== undefined && s.attackers_now > 0 ? { n: `${short(s.attackers_now)} now`, tone: 'warn', says: 'seen in the last five minutes' } : undefined,
+    '/fleet': failed > 0 ? { n: `${failed} failed`, tone: 'alarm', says: 'deckies that do not run' } : ill > 0 ? { n: `${ill} ill`, tone: 'warn', says: 'deckies that do not run well' } : d !== undefined && d.total > 0 ? { n: short(d.total), tone: '', says: 'deckies' } : undefined,
+    '/workers': down > 0 ? { n: `${down} down`, tone: 'alarm', says: 'workers that do not answer' } : undefined,
   };
 }
 
@@ -100,7 +106,7 @@ function Rail({ find }: { find: () => void }) {
         <img src={mark} alt="" />
         <span>decnet</span>
       </Link>
-      <button type="button" className="find" onClick={find} aria-label="Search and go anywhere" aria-keyshortcuts="Control+K">
+      <button type="button" className="find" onClick={find} title="Go anywhere" aria-keyshortcuts="Control+K">
         <Search className="icon" size={14} aria-hidden />
         <span className="grow">Go anywhere</span>
         <kbd>{/Mac/.test(navigator.platform) ? '⌘' : 'Ctrl'} K</kbd>
@@ -112,7 +118,7 @@ function Rail({ find }: { find: () => void }) {
             <Link key={s.to} to={s.to} className={s.fed ? 'rail-link' : 'rail-link unfed'} activeOptions={{ exact: s.to === '/', includeSearch: false }} title={s.word} search={{}}>
               <s.icon className="icon" size={16} strokeWidth={1.8} aria-hidden />
               <span className="word">{s.word}</span>
-              {number !== undefined && <span className={number.alarm ? 'n alarm' : 'n'} title={number.says}>{number.n}</span>}
+              {number !== undefined && <span className={`n ${number.tone}`} title={number.says}>{number.n}</span>}
             </Link>
           );
         })}

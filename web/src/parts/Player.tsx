@@ -208,7 +208,7 @@ export function Player({ cast, moments, start = 0, onMoment, jump, label }: Prop
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const fit = (): void => setFont(Math.max(6, Math.min(14.5, (element.clientWidth - 32) / (size[0] * 0.6005))));
+    const fit = (): void => setFont(Math.max(8.5, Math.min(14.5, (element.clientWidth - 32) / (size[0] * 0.6005))));
     const watch = new ResizeObserver(fit);
     watch.observe(element);
     fit();

@@ -45,6 +45,8 @@ type Props<T> = {
   fresh?: (row: T) => boolean;
   scrolled?: (top: boolean) => void;
   selectable?: boolean;
+  /** Of a row on a phone, in pixels. */
+  cardHeight?: number;
   /** Replaces the entries of the export menu. */
   exportMenu?: (close: () => void, picked: T[]) => ReactNode;
 };
@@ -54,7 +56,7 @@ export function Table<T>(p: Props<T>) {
   const { density } = useLooks();
   const [hidden, setHidden] = useKept<Record<string, boolean>>(`columns.${p.name}`, {});
   const columns = p.columns.filter((c) => !(hidden[c.id] ?? c.extra ?? false));
-  const height = phone ? 68 : density === 'roomy' ? 42 : 34;
+  const height = phone ? (p.cardHeight ?? 68) : density === 'roomy' ? 42 : 34;
   const scroll = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(-1);
   const [picked, setPicked] = useState<ReadonlyMap<string, T>>(new Map());
