@@ -37,6 +37,9 @@ impl Default for Bounds {
     }
 }
 
+/// A memory of more bytes than this is not left waiting for the next round.
+const MUCH: usize = 256 * 1024;
+
 type Key = (DeckyId, IpAddr);
 
 /// The registry.
@@ -90,30 +93,27 @@ impl Memories {
         memory
     }
 
-    /// A conversation is over: what changed goes to the disk.
+    /// A conversation is over. What it left goes to the disk with the next [`Memories::save_all`], at once if it
+    /// is much.
     pub fn leave(&self, decky: &DeckyId, attacker: IpAddr) {
         let key = (decky.clone(), attacker);
         let memory = {
             let mut table = self.table.lock();
             let Some(loaded) = table.loaded.get_mut(&key) else { return };
             loaded.conversations -= 1;
-            let memory = loaded.memory.clone();
-            if loaded.conversations == 0 {
-                if memory.is_empty() && !memory.has_changed() {
-                    table.loaded.remove(&key);
-                    return;
-                }
-                table.resting.push_back(key.clone());
+            if loaded.conversations > 0 {
+                return;
             }
+            if loaded.memory.is_empty() && !loaded.memory.has_changed() {
+                table.loaded.remove(&key);
+                return;
+            }
+            let memory = loaded.memory.clone();
+            table.resting.push_back(key.clone());
             memory
         };
-        self.save(&key, &memory);
-        let mut table = self.table.lock();
-        while table.resting.len() > self.bounds.loaded {
-            let Some(old) = table.resting.pop_front() else { break };
-            if table.loaded.get(&old).is_some_and(|l| l.conversations == 0 && !l.memory.has_changed()) {
-                table.loaded.remove(&old);
-            }
+        if memory.bytes() > MUCH {
+            self.save(&key, &memory);
         }
     }
 
@@ -122,7 +122,7 @@ impl Memories {
         self.table.lock().loaded.values().any(|l| l.memory.has_changed())
     }
 
-    /// Writes everything that changed.
+    /// Writes everything that changed, and unloads those who are away longest.
     pub fn save_all(&self) {
         let all: Vec<_> = {
             let table = self.table.lock();
@@ -130,6 +130,13 @@ impl Memories {
         };
         for (key, memory) in all {
             self.save(&key, &memory);
+        }
+        let mut table = self.table.lock();
+        while table.resting.len() > self.bounds.loaded {
+            let Some(old) = table.resting.pop_front() else { break };
+            if table.loaded.get(&old).is_some_and(|l| l.conversations == 0 && !l.memory.has_changed()) {
+                table.loaded.remove(&old);
+            }
         }
     }
 
@@ -249,6 +256,7 @@ mod tests {
         assert!(memories.enter(&decky, eve).get("fs/tmp/x").is_none(), "attackers do not");
         memories.leave(&decky, bob);
         memories.leave(&decky, eve);
+        memories.save_all();
 
         let memories = open(Bounds::default());
         let memory = memories.enter(&decky, bob);
@@ -267,6 +275,7 @@ mod tests {
             let ip = IpAddr::from([192, 0, 2, 100 + n]);
             memories.enter(&decky, ip).set("k", vec![1; 50]);
             memories.leave(&decky, ip);
+            memories.save_all();
         }
         assert!(std::fs::read_dir(file.parent().unwrap()).unwrap().count() <= 2, "the longest away are forgotten");
     }

@@ -60,6 +60,11 @@ impl Memory {
         self.0.lock().values.is_empty()
     }
 
+    /// Bytes of all keys and values.
+    pub fn bytes(&self) -> usize {
+        self.0.lock().bytes
+    }
+
     /// Whether something changed since the last [`Memory::take_changed`].
     pub fn has_changed(&self) -> bool {
         self.0.lock().changed

@@ -52,6 +52,9 @@ use scribe::{Page, Scribe};
 use session::{Session, now};
 use side::{SideDoors, SideSockets};
 
+/// How often what attackers left goes to the disk.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
 /// Directories the stage writes to.
 #[derive(Clone, Debug)]
 pub struct Places {
@@ -156,7 +159,7 @@ impl Stage {
         let shared = Arc::clone(&stage.shared);
         tokio::spawn(stage.chores.clone().run_until_cancelled_owned(async move {
             loop {
-                tokio::time::sleep(Duration::from_secs(5)).await;
+                tokio::time::sleep(SAVE_EVERY).await;
                 if shared.memories.have_changed() {
                     let shared = Arc::clone(&shared);
                     _ = tokio::task::spawn_blocking(move || shared.memories.save_all()).await;

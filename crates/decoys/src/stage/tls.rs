@@ -10,17 +10,17 @@ use openssl::{
     hash::MessageDigest,
     pkey::{PKey, Private},
     ssl::{
-        AlpnError, ErrorCode, ShutdownResult, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslStream, SslVersion,
-        select_next_proto,
+        ErrorCode, ShutdownResult, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslStream, SslVersion,
     },
     x509::{
         X509, X509NameBuilder,
-        extension::{BasicConstraints, SubjectAlternativeName},
+        extension::{BasicConstraints, SubjectAlternativeName, SubjectKeyIdentifier},
     },
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use std::{
+    ffi::{c_long, c_void},
     fs::{DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -80,6 +80,8 @@ fn certificate(persona: &Persona, key: &PKey<Private>) -> Result<X509, ErrorStac
     builder.append_extension(BasicConstraints::new().build()?)?;
     let alternative = SubjectAlternativeName::new().dns(&fqdn).build(&builder.x509v3_context(None, None))?;
     builder.append_extension(alternative)?;
+    let identifier = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
+    builder.append_extension(identifier)?;
     builder.sign(key, MessageDigest::sha256())?;
     Ok(builder.build())
 }
@@ -89,21 +91,37 @@ fn certificate(persona: &Persona, key: &PKey<Private>) -> Result<X509, ErrorStac
 pub fn context(persona: &Persona, service: &str, state: &Path) -> Result<SslContext, ErrorStack> {
     let (key, certificate) = identity(persona, state)?;
     let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
+    builder.set_security_level(2);
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_options(SslOptions::NO_COMPRESSION | SslOptions::NO_RENEGOTIATION);
     builder.set_mode(SslMode::RELEASE_BUFFERS | SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
     // What OpenSSL's automatic choice comes to with a 2048-bit key: RFC 3526 group 14.
     builder.set_tmp_dh(&*Dh::from_pqg(BigNum::get_rfc3526_prime_2048()?, None, BigNum::from_u32(2)?)?)?;
     if service.starts_with("http") {
-        // Apache: SSLCipherSuite HIGH:!aNULL, and its own protocol choice.
+        // Apache enables TLS 1.0 and the security level then leaves no way to speak it, which ends in another alert
+        // than a version that is switched off. It picks http/1.1 whatever was offered.
+        builder.set_min_proto_version(Some(SslVersion::TLS1))?;
         builder.set_cipher_list("HIGH:!aNULL")?;
-        builder.set_alpn_select_callback(|_, offered| select_next_proto(b"\x08http/1.1", offered).ok_or(AlpnError::NOACK));
-        builder.set_session_id_context(&derive(persona, "tls/session")[..16])?;
+        builder.set_alpn_select_callback(|_, _| Ok(b"http/1.1"));
+        set_session_timeout(&mut builder, 300);
+        builder.set_session_id_context(derive(persona, "tls/session").get(..16).unwrap_or_default())?;
     }
     builder.set_private_key(&key)?;
     builder.set_certificate(&certificate)?;
     builder.check_private_key()?;
     Ok(builder.build())
+}
+
+/// How long a session may be resumed, in seconds; also the lifetime that tickets tell.
+fn set_session_timeout(builder: &mut SslContextBuilder, seconds: c_long) {
+    #[expect(unsafe_code, reason = "a function of libssl that the binding lacks")]
+    // SAFETY: the declaration is that of OpenSSL's ssl.h; the context is alive and borrowed exclusively.
+    unsafe {
+        unsafe extern "C" {
+            fn SSL_CTX_set_timeout(context: *mut c_void, seconds: c_long) -> c_long;
+        }
+        SSL_CTX_set_timeout(builder.as_ptr().cast(), seconds);
+    }
 }
 
 /// How long the records with the ClientHello at the front of `raw` are, as far as can be told: `None` if
