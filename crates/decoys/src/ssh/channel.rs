@@ -31,12 +31,17 @@ pub(super) struct Channel {
     exceeded: u32,
     pub(super) tty: Option<Tty>,
     pub(super) env: Vec<(String, String)>,
+    /// X11 forwarding was asked for.
+    pub(super) x11: bool,
+    /// A login shell rather than a command.
+    pub(super) interactive: bool,
     program: Option<Program>,
     waiting: Waiting,
     exit: Option<i32>,
     pub(super) wake: Option<Micros>,
     heard_eof: bool,
     sent_eof: bool,
+    sent_exit: bool,
     sent_close: bool,
     heard_close: bool,
     /// This channel's terminal is being recorded.
@@ -55,20 +60,24 @@ impl Channel {
             exceeded: 0,
             tty: None,
             env: Vec::new(),
+            x11: false,
+            interactive: false,
             program: None,
             waiting: Waiting::default(),
             exit: None,
             wake: None,
             heard_eof: false,
             sent_eof: false,
+            sent_exit: false,
             sent_close: false,
             heard_close: false,
             recorded: false,
         }
     }
 
+    /// Something runs or has run here.
     pub(super) fn running(&self) -> bool {
-        self.program.is_some()
+        self.program.is_some() || self.exit.is_some()
     }
 
     pub(super) fn recorded(&self) -> bool {
@@ -146,19 +155,57 @@ impl Channel {
         }
     }
 
-    /// CHANNEL_CLOSE.
-    pub(super) fn close(&mut self, sender: &mut Sender, out: &mut Reply) {
-        if self.heard_close {
+    /// CHANNEL_CLOSE. What runs without a terminal only sees the end of its input and is waited for; a
+    /// terminal hangs up.
+    pub(super) fn close(&mut self, openssh: bool, sender: &mut Sender, out: &mut Reply) {
+        if std::mem::replace(&mut self.heard_close, true) || self.sent_close {
             return;
         }
-        self.heard_close = true;
-        self.run(out, Program::hangup);
+        if self.exit.is_none() && self.program.is_some() {
+            if self.tty.is_some() {
+                self.run(out, Program::hangup);
+                self.exit = Some(-1);
+            } else if !self.heard_eof {
+                self.run(out, Program::eof);
+            }
+        }
+        self.waiting = Waiting::default();
+        match self.exit {
+            Some(status) => self.finish(status, openssh, sender, out),
+            None if self.program.is_none() => self.say_close(sender, out),
+            None => {}
+        }
+    }
+
+    fn say_close(&mut self, sender: &mut Sender, out: &mut Reply) {
+        self.sent_close = true;
+        sender.send(Writer::message(msg::CHANNEL_CLOSE).u32(self.remote).0, out);
         self.end_recording(out);
         self.program = None;
-        if !self.sent_close {
-            self.sent_close = true;
-            sender.send(Writer::message(msg::CHANNEL_CLOSE).u32(self.remote).0, out);
+        self.wake = None;
+    }
+
+    /// A `signal` request; whether it could be delivered.
+    pub(super) fn signal(&mut self, name: &[u8], out: &mut Reply) -> bool {
+        let Some(number) = SIGNALS.iter().find(|(n, _)| n.as_bytes() == name).map(|(_, number)| *number) else {
+            return false;
+        };
+        if !matches!(self.program, Some(Program::Shell(_))) || self.exit.is_some() {
+            return false;
         }
+        let typed: &[u8] = match number {
+            2 => b"\x03",
+            3 => b"\x1c",
+            _ => b"",
+        };
+        // A login shell survives these.
+        if self.interactive && matches!(number, 2 | 3 | 15) {
+            self.run(out, |program, desk| program.input(typed, desk));
+        } else {
+            self.run(out, Program::hangup);
+            self.exit = Some(-number);
+        }
+        true
     }
 
     /// The connection is gone.
@@ -224,10 +271,13 @@ impl Channel {
             }
         }
         self.acknowledge(sender, out);
-        if self.waiting.bytes == 0
-            && let Some(status) = self.exit
-        {
-            self.finish(status, openssh, sender, out);
+        if let Some(status) = self.exit {
+            if self.waiting.bytes == 0 {
+                self.finish(status, openssh, sender, out);
+            } else {
+                // It ended while its output waits for the visitor's window.
+                self.say_exit(status, openssh, sender, out);
+            }
         }
         false
     }
@@ -247,23 +297,29 @@ impl Channel {
     }
 
     fn finish(&mut self, status: i32, openssh: bool, sender: &mut Sender, out: &mut Reply) {
-        if !self.sent_eof {
+        if !self.sent_eof && !self.heard_close {
             self.sent_eof = true;
             sender.send(Writer::message(msg::CHANNEL_EOF).u32(self.remote).0, out);
+        }
+        self.say_exit(status, openssh, sender, out);
+        self.say_close(sender, out);
+    }
+
+    fn say_exit(&mut self, status: i32, openssh: bool, sender: &mut Sender, out: &mut Reply) {
+        if std::mem::replace(&mut self.sent_exit, true) {
+            return;
         }
         let request = |name: &[u8]| Writer::message(msg::CHANNEL_REQUEST).u32(self.remote).string(name).bool(false);
         match u32::try_from(status) {
             Ok(status) => sender.send(request(b"exit-status").u32(status & 0xff).0, out),
-            Err(_) => sender.send(request(b"exit-signal").string(signal_name(-status)).bool(false).string(b"").string(b"").0, out),
+            Err(_) => {
+                let name = SIGNALS.iter().find(|(_, n)| *n == -status).map_or("SIG@openssh.com", |(name, _)| name);
+                sender.send(request(b"exit-signal").string(name.as_bytes()).bool(false).string(b"").string(b"").0, out);
+            }
         }
-        if openssh && !self.heard_eof {
+        if openssh && !self.heard_eof && !self.heard_close {
             sender.send(request(b"eow@openssh.com").0, out);
         }
-        self.sent_close = true;
-        sender.send(Writer::message(msg::CHANNEL_CLOSE).u32(self.remote).0, out);
-        self.end_recording(out);
-        self.program = None;
-        self.wake = None;
     }
 
     fn end_recording(&mut self, out: &mut Reply) {
@@ -273,22 +329,18 @@ impl Channel {
     }
 }
 
-/// Names of signals as RFC 4254 §6.10 has them; others the product's way.
-fn signal_name(number: i32) -> &'static [u8] {
-    match number {
-        1 => b"HUP",
-        2 => b"INT",
-        3 => b"QUIT",
-        4 => b"ILL",
-        6 => b"ABRT",
-        8 => b"FPE",
-        9 => b"KILL",
-        10 => b"USR1",
-        11 => b"SEGV",
-        12 => b"USR2",
-        13 => b"PIPE",
-        14 => b"ALRM",
-        15 => b"TERM",
-        _ => b"SIG@openssh.com",
-    }
-}
+/// Signals by the names of RFC 4254 §6.10 that the product knows.
+const SIGNALS: [(&str, i32); 12] = [
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("ABRT", 6),
+    ("FPE", 8),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("SEGV", 11),
+    ("USR2", 12),
+    ("PIPE", 13),
+    ("ALRM", 14),
+    ("TERM", 15),
+];

@@ -13,6 +13,7 @@ use super::{
     scp::Scp,
     sender::Sender,
     sftp::Sftp,
+    transfer::{Place, last},
 };
 use crate::{
     decoy::{Frame, Reply, Visit},
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     /// Forwarded connections that will fail: when, our number, the visitor's number, what the product says then.
     pending: Vec<(Micros, u32, u32, &'static str)>,
     no_more_sessions: bool,
+    /// Agent forwarding was asked for; once per connection.
+    agent: bool,
     forwards: Vec<(Vec<u8>, u32)>,
 }
 
@@ -54,6 +57,7 @@ impl Connection {
             channels: BTreeMap::new(),
             pending: Vec::new(),
             no_more_sessions: false,
+            agent: false,
             forwards: Vec::new(),
         }
     }
@@ -72,10 +76,10 @@ impl Connection {
             msg::GLOBAL_REQUEST => self.global(r, keys, session, sender, out)?,
             msg::CHANNEL_OPEN => self.open(r, sender, out)?,
             msg::CHANNEL_WINDOW_ADJUST => {
-                let (id, by) = (r.u32()?, r.u32()?);
-                r.end()?;
                 // For a channel that is not there the product only logs it.
-                if let Some(channel) = self.channels.get_mut(&id) {
+                if let Some(channel) = self.channels.get_mut(&r.u32()?) {
+                    let by = r.u32()?;
+                    r.end()?;
                     channel.widen(by)?;
                 }
             }
@@ -102,9 +106,10 @@ impl Connection {
                     self.pending.remove(at);
                     return Ok(true);
                 }
+                let openssh = self.openssh;
                 let channel = self.channel(id, "oclose")?;
                 r.end()?;
-                channel.close(sender, out);
+                channel.close(openssh, sender, out);
             }
             msg::CHANNEL_REQUEST => self.request(r, sender, out)?,
             // Answers to keepalives we never send, and to requests that want none.
@@ -154,10 +159,10 @@ impl Connection {
             b"streamlocal-forward@openssh.com" => {
                 let path = r.cstring()?;
                 out.note(Saw::noted("streamlocal_forward", [("path", path)]));
-                if self.forwards.len() >= MAX_PENDING {
-                    reply = None;
-                } else {
+                if self.forwards.len() < MAX_PENDING && self.binds(path, out.now()) {
                     self.forwards.push((path.to_vec(), u32::MAX));
+                } else {
+                    reply = None;
                 }
             }
             b"cancel-streamlocal-forward@openssh.com" => {
@@ -182,16 +187,28 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether a socket could be made at `path`: a directory to write to, and nothing there yet.
+    fn binds(&self, path: &[u8], now: Micros) -> bool {
+        let place = Place::new(&self.visit, &self.account, now);
+        let path = place.absolute(path);
+        let parent = path.get(..path.len().saturating_sub(last(&path).len())).unwrap_or_default();
+        let known = self.forwards.iter().any(|(p, port)| *p == path && *port == u32::MAX);
+        !known && place.fs.lstat(&place.who, &path).is_err() && place.fs.access(&place.who, parent, 3).is_ok()
+    }
+
     /// A remote forward listens on loopback only (`GatewayPorts no`), where nobody but the machine itself
     /// could notice that nothing does.
     fn listen(&mut self, host: &[u8], port: u32, answer: bool, sender: &mut Sender, out: &mut Reply) -> Option<Vec<u8>> {
-        let taken = self.visit.persona.service("ssh").is_some() && port == u32::from(self.visit.local.port());
+        // The product cuts the number to sixteen bits.
+        let port = port & 0xffff;
+        let taken = port == u32::from(self.visit.local.port());
         let low = (1..1024).contains(&port) && self.account.uid != 0;
-        if port > 65535 || low || (port == 0 && !answer) {
-            sender.send(Writer::message(msg::DEBUG).bool(false).string(b"Server has disabled port forwarding.").string(b"").0, out);
+        if port == 0 && !answer {
+            let text = b"Server has disabled port forwarding.";
+            sender.send(Writer::message(msg::DEBUG).bool(false).string(text).string(b"").0, out);
             return None;
         }
-        if taken || self.forwards.len() >= MAX_PENDING || self.forwards.iter().any(|(_, p)| *p == port && port != 0) {
+        if taken || low || self.forwards.len() >= MAX_PENDING || self.forwards.iter().any(|(_, p)| *p == port && port != 0) {
             return None;
         }
         if port != 0 {
@@ -229,11 +246,12 @@ impl Connection {
                 let host = r.cstring()?;
                 let port = r.u32()?;
                 r.cstring()?;
-                r.u32()?;
+                let origin = r.u32()?;
                 r.end()?;
                 noted("direct_tcpip", host, port, out);
-                if port > 65535 {
-                    return Err(Bye::Silent);
+                if port > 65535 || origin > 65535 {
+                    refuse(PROHIBITED, "open failed", out);
+                    return Ok(());
                 }
                 let (after, text) = self.unreachable(host, out);
                 let local = self.free_number();
@@ -252,8 +270,16 @@ impl Connection {
                 refuse(CONNECT_FAILED, "open failed", out);
             }
             b"tun@openssh.com" => {
-                r.u32()?;
-                refuse(PROHIBITED, "open failed", out);
+                // Layer 3 and layer 2 are the modes there are; neither is permitted.
+                let text = if matches!(r.u32()?, 1 | 2) {
+                    "Server has rejected tunnel device forwarding"
+                } else {
+                    "Unsupported tunnel device mode."
+                };
+                let debug = Writer::message(msg::DEBUG).bool(false).string(text.as_bytes()).string(b"");
+                sender.send(debug.0, out);
+                let w = Writer::message(msg::CHANNEL_OPEN_FAILURE).u32(remote).u32(CONNECT_FAILED);
+                sender.send(w.string(b"open failed").string(b"").0, out);
             }
             _ => refuse(CONNECT_FAILED, "open failed", out),
         }
@@ -299,6 +325,7 @@ impl Connection {
             b"exec" | b"shell" | b"subsystem" => match self.program(id, name, r, out)? {
                 Some((program, record)) => {
                     if let Some(channel) = self.channels.get_mut(&id) {
+                        channel.interactive = name == b"shell";
                         channel.start(program, answer, record, sender, out);
                     }
                     return Ok(());
@@ -309,7 +336,7 @@ impl Connection {
                 r.end()?;
                 false
             }
-            _ => self.ask(id, name, r, sender, out)?,
+            _ => self.ask(id, name, r, out)?,
         };
         let channel = self.channel(id, "request")?;
         if answer && channel.answers() {
@@ -321,7 +348,7 @@ impl Connection {
     }
 
     /// Requests that start nothing.
-    fn ask(&mut self, id: u32, name: &[u8], mut r: Reader<'_>, sender: &mut Sender, out: &mut Reply) -> Result<bool, Bye> {
+    fn ask(&mut self, id: u32, name: &[u8], mut r: Reader<'_>, out: &mut Reply) -> Result<bool, Bye> {
         let used: Vec<String> = self.channels.values().filter_map(|c| c.tty.as_ref().map(|t| t.name.clone())).collect();
         let channel = self.channel(id, "request")?;
         let idle = !channel.running();
@@ -359,13 +386,11 @@ impl Connection {
                 r.u32()?;
                 r.end()?;
                 out.note(Saw::noted("x11_request", []));
-                let text = b"No xauth program; cannot forward X11.";
-                sender.send(Writer::message(msg::DEBUG).bool(false).string(text).string(b"").0, out);
-                Ok(false)
+                Ok(!std::mem::replace(&mut channel.x11, true))
             }
             b"auth-agent-req@openssh.com" if idle => {
                 out.note(Saw::noted("agent_request", []));
-                Ok(true)
+                Ok(!std::mem::replace(&mut self.agent, true))
             }
             b"window-change" => {
                 let (cols, rows) = (r.u32()?, r.u32()?);
@@ -384,15 +409,7 @@ impl Connection {
                 let name = r.cstring()?;
                 r.end()?;
                 out.note(Saw::noted("signal", [("name", name)]));
-                let control: Option<&[u8]> = match name {
-                    b"INT" => Some(b"\x03"),
-                    b"QUIT" => Some(b"\x1c"),
-                    _ => None,
-                };
-                if let (Some(control), true) = (control, channel.tty.is_some() && channel.running()) {
-                    channel.data(control, out)?;
-                }
-                Ok(matches!(name, b"INT" | b"QUIT" | b"TERM" | b"HUP" | b"KILL" | b"USR1"))
+                Ok(channel.signal(name, out))
             }
             _ => Ok(false),
         }

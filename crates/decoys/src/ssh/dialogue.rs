@@ -4,7 +4,7 @@ use model::{Micros, Saw};
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    auth::{Auth, Scene, Verdict},
+    auth::{Auth, Scene, Verdict, session_time},
     connection::Connection,
     hostkeys::HostKeys,
     identification::{self, Client},
@@ -47,6 +47,8 @@ struct Live {
     inbound: Inbound,
     sender: Sender,
     kexing: Kexing,
+    /// Host key of the first key exchange.
+    host_key: bytes::Bytes,
     /// First exchange hash, once there is one.
     session: Option<Vec<u8>>,
     strict: bool,
@@ -107,6 +109,7 @@ impl Ssh {
                     inbound: Inbound::new(self.profile.version >= (9, 5)),
                     sender: Sender::default(),
                     kexing: Kexing::Idle,
+                    host_key: bytes::Bytes::new(),
                     session: None,
                     strict: false,
                     extensions: false,
@@ -274,7 +277,7 @@ impl Live {
                 self.sender.send(Writer::message(193).string(body.string()?).0, out);
                 return Ok(());
             }
-            msg::KEXINIT if matches!(self.kexing, Kexing::Idle | Kexing::Offered { .. }) => return self.kexinit(packet, profile, out),
+            msg::KEXINIT if self.may_exchange() => return self.kexinit(packet, profile, out),
             1..=49 if !matches!(self.kexing, Kexing::Idle) => return self.exchange(packet, profile, out),
             _ => {}
         }
@@ -288,6 +291,15 @@ impl Live {
                 self.unimplemented(packet.sequence, out);
                 Ok(())
             }
+        }
+    }
+
+    /// Whether a KEXINIT is expected. While somebody logs in the product does not know that message.
+    fn may_exchange(&self) -> bool {
+        match self.kexing {
+            Kexing::Offered { .. } => true,
+            Kexing::Idle => matches!(self.phase, Phase::Bare | Phase::Connected(_)),
+            _ => false,
         }
     }
 
@@ -377,6 +389,9 @@ impl Live {
         self.sender.send(Writer::message(number).string(&key.blob).raw(&ours).string(&signature).0, out);
         self.sender.send(vec![msg::NEWKEYS], out);
         let first = self.session.is_none();
+        if first {
+            self.host_key = key.blob.clone();
+        }
         let session = self.session.get_or_insert_with(|| agreed.hash.clone());
         let (receive, send) = choice.keys(&agreed, session)?;
         self.sender.seal.rekey(send, self.strict, matches!(self.phase, Phase::Connected(_)));
@@ -395,7 +410,7 @@ impl Live {
 
     fn login(&mut self, packet: &Packet, visit: &Visit, profile: &Profile, out: &mut Reply) -> Result<(), Bye> {
         let payload = packet.payload.as_slice();
-        let scene = Scene { visit, profile };
+        let scene = Scene { visit, profile, host_key: &self.host_key };
         let verdict = match (payload.first().copied().unwrap_or_default(), &mut self.phase) {
             (msg::SERVICE_REQUEST, phase) => {
                 let mut r = Reader(payload.get(1..).unwrap_or_default());
@@ -410,7 +425,7 @@ impl Live {
                 self.sender.send(Writer::message(msg::SERVICE_ACCEPT).string(service).0, out);
                 return Ok(());
             }
-            (msg::EXT_INFO, _) => return Ok(()),
+            (msg::EXT_INFO, _) if profile.version >= (9, 6) => return Ok(()),
             (msg::USERAUTH_REQUEST, Phase::Auth(auth)) => Some(auth.request(payload, &scene, out)?),
             (msg::USERAUTH_INFO_RESPONSE, Phase::Auth(auth)) => auth.response(payload, &scene, out)?,
             _ => None,
@@ -420,6 +435,8 @@ impl Live {
             Some(Verdict::Answer(answer)) => self.sender.send(answer, out),
             Some(Verdict::Accepted(account)) => {
                 self.sender.send(vec![msg::USERAUTH_SUCCESS], out);
+                let time = session_time(out.rng());
+                out.pause(time);
                 self.inbound.authenticated();
                 self.sender.seal.authenticated();
                 let mut w = Writer::message(msg::GLOBAL_REQUEST).string(b"hostkeys-00@openssh.com").bool(false);
