@@ -151,21 +151,27 @@ impl Choice {
 
     /// Keys for both directions: client to server, server to client.
     pub(super) fn keys(&self, agreed: &Agreed, session: &[u8]) -> Result<(Keys, Keys), Bye> {
-        let one = |index: usize, letters: [u8; 3], seal: bool| {
-            let (Some(&cipher), Some(&mac), Some(&compress)) = (self.ciphers.get(index), self.macs.get(index), self.compress.get(index))
-            else {
-                return Err(Bye::Silent);
-            };
-            let [iv, key, integrity] = letters;
-            let iv = agreed.derive(iv, session, cipher.iv)?;
-            let key = agreed.derive(key, session, cipher.key)?;
-            let mac = match mac {
-                Some(kind) => Some(Mac::new(kind, &agreed.derive(integrity, session, kind.key)?)?),
-                None => None,
-            };
-            Ok(Keys { cipher: Cipher::new(cipher, &key, &iv, seal)?, mac, compress })
+        Ok((self.direction(0, agreed, session, false)?, self.direction(1, agreed, session, true)?))
+    }
+
+    /// The same as the client holds them, for tests.
+    #[cfg(test)]
+    pub(super) fn keys_of_client(&self, agreed: &Agreed, session: &[u8]) -> (Keys, Keys) {
+        (self.direction(0, agreed, session, true).unwrap(), self.direction(1, agreed, session, false).unwrap())
+    }
+
+    fn direction(&self, index: usize, agreed: &Agreed, session: &[u8], seal: bool) -> Result<Keys, Bye> {
+        let (Some(&cipher), Some(&mac), Some(&compress)) = (self.ciphers.get(index), self.macs.get(index), self.compress.get(index)) else {
+            return Err(Bye::Silent);
         };
-        Ok((one(0, *b"ACE", false)?, one(1, *b"BDF", true)?))
+        let [iv, key, integrity] = if index == 0 { *b"ACE" } else { *b"BDF" };
+        let iv = agreed.derive(iv, session, cipher.iv)?;
+        let key = agreed.derive(key, session, cipher.key)?;
+        let mac = match mac {
+            Some(kind) => Some(Mac::new(kind, &agreed.derive(integrity, session, kind.key)?)?),
+            None => None,
+        };
+        Ok(Keys { cipher: Cipher::new(cipher, &key, &iv, seal)?, mac, compress })
     }
 }
 
@@ -375,4 +381,14 @@ fn diffie_hellman(modulus: Modulus, theirs: &[u8], rng: &mut impl Rng) -> Result
     ours.mod_exp(&*BigNum::from_u32(2)?, &secret, &p, &mut ctx)?;
     shared.mod_exp(&e, &secret, &p, &mut ctx)?;
     Ok((ours.to_vec(), shared.to_vec()))
+}
+
+/// What a client computes with curve25519, for tests.
+#[cfg(test)]
+pub(super) fn rehearsed(told: &Transcript<'_>, mine: &[u8], theirs: &[u8], secret: &[u8]) -> Agreed {
+    let head = Writer::new().string(told.client_banner).string(told.server_banner).string(told.client_init).string(told.server_init);
+    let secret = Writer::new().mpint(secret).0;
+    let digest = MessageDigest::sha256();
+    let hashed = hash(digest, &head.string(told.host_key).string(mine).string(theirs).raw(&secret).0).unwrap().to_vec();
+    Agreed { secret, hash: hashed, digest }
 }

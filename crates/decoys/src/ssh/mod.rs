@@ -26,6 +26,8 @@ mod sender;
 mod sftp;
 mod sftp_list;
 mod sntrup;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod umac;
 

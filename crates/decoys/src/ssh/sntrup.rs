@@ -11,8 +11,6 @@ const HALF: i32 = (Q - 1) / 2;
 /// Bytes of a public key.
 pub(super) const PUBLIC: usize = 1158;
 const ROUNDED: usize = 1007;
-/// Bytes of a ciphertext: the rounded product and 32 bytes of confirmation.
-pub(super) const CIPHERTEXT: usize = ROUNDED + 32;
 
 /// Encapsulates to `public`: the ciphertext to send and the shared secret.
 pub(super) fn encapsulate(public: &[u8; PUBLIC], rng: &mut impl Rng) -> (Vec<u8>, [u8; 32]) {
