@@ -59,7 +59,7 @@ fn limits() -> Limits {
         let room = u32::try_from(soft).unwrap_or(u32::MAX).saturating_sub(256).max(64) / 10 * 9;
         limits.total = limits.total.min(room);
         limits.per_decky = limits.per_decky.min(limits.total / 2);
-        limits.per_source = limits.per_source.min(limits.total / 4);
+        limits.per_source = limits.per_source.min(limits.total / 3);
     }
     limits
 }
