@@ -6,13 +6,25 @@
 //! Start reading at [`Shell`], then `fs` (the machine's files), `syntax` and `interp` (the language),
 //! `commands` (the programs). To add a program: a function and one line in `commands::TABLE`.
 
+pub(crate) mod commands;
+mod edit;
 pub mod fs;
+pub(crate) mod interp;
+pub(crate) mod kernel;
+pub(crate) mod proc;
+mod session;
+mod syntax;
 
 use bytes::Bytes;
 use model::{FileWay, Micros, Saw};
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use crate::Visit;
+use kernel::{Boxed, Kernel};
 pub use fs::{Errno, Fs, Kind, Meta, Who, WriteMode};
 
 /// Who logs in and how.
@@ -68,6 +80,10 @@ pub trait Console {
 /// One login session.
 pub struct Shell {
     fs: Fs,
+    kernel: Arc<Kernel>,
+    login: Login,
+    main: Option<Boxed<'static, i32>>,
+    done: bool,
 }
 
 impl std::fmt::Debug for Shell {
@@ -79,31 +95,61 @@ impl std::fmt::Debug for Shell {
 impl Shell {
     /// A session that has just been let in.
     pub fn new(visit: &Visit, login: Login, now: Micros) -> Self {
-        let _ = login;
-        Self {
-            fs: Fs::of(visit, now),
-        }
+        let fs = Fs::of(visit, now);
+        let (cols, rows) = login.tty.as_ref().map_or((80, 24), |t| (t.cols, t.rows));
+        let kernel = Kernel::new(fs.clone(), login.tty.is_some(), cols, rows, now);
+        Self { fs, kernel, login, main: None, done: false }
     }
 
     /// Message of the day and prompt, or the command of [`Login::command`].
     pub fn start(&mut self, out: &mut dyn Console) {
-        out.exit(0);
+        if self.main.is_some() || self.done {
+            return;
+        }
+        self.kernel.seed(out);
+        self.kernel.begin(out.now());
+        self.main = Some(session::begin(Arc::clone(&self.kernel), self.login.clone()));
+        self.run(out);
     }
 
     /// Bytes typed, or standard input of a session without a terminal.
-    pub fn input(&mut self, _bytes: &[u8], _out: &mut dyn Console) {}
+    pub fn input(&mut self, bytes: &[u8], out: &mut dyn Console) {
+        self.kernel.begin(out.now());
+        self.kernel.typed(bytes);
+        self.run(out);
+    }
 
     /// The client closed its sending half.
-    pub fn eof(&mut self, _out: &mut dyn Console) {}
+    pub fn eof(&mut self, out: &mut dyn Console) {
+        self.kernel.begin(out.now());
+        self.kernel.state.lock().closed = true;
+        self.kernel.moved();
+        self.run(out);
+    }
 
     /// The window changed.
-    pub fn resize(&mut self, _cols: u16, _rows: u16) {}
+    pub fn resize(&mut self, cols: u16, rows: u16) {
+        let mut s = self.kernel.state.lock();
+        s.cols = cols;
+        s.rows = rows;
+    }
 
     /// A time asked for with [`Console::wake_after`] has come.
-    pub fn wake(&mut self, _out: &mut dyn Console) {}
+    pub fn wake(&mut self, out: &mut dyn Console) {
+        self.kernel.begin(out.now());
+        self.run(out);
+    }
 
     /// The connection is gone.
-    pub fn hangup(&mut self, _out: &mut dyn Console) {}
+    pub fn hangup(&mut self, out: &mut dyn Console) {
+        self.kernel.begin(out.now());
+        self.kernel.state.lock().hangup = true;
+        self.kernel.moved();
+        self.run(out);
+        self.kernel.keep_dirty();
+        self.kernel.end(out);
+        self.finish();
+    }
 
     /// The file system as this session sees it.
     pub fn fs(&self) -> &Fs {
@@ -113,5 +159,50 @@ impl Shell {
     /// The same, to change it (scp, sftp).
     pub fn fs_mut(&mut self) -> &mut Fs {
         &mut self.fs
+    }
+
+    /// Polls everything until nothing moves any more.
+    fn run(&mut self, out: &mut dyn Console) {
+        if self.done {
+            self.kernel.end(out);
+            return;
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut tasks: Vec<kernel::Task> = std::mem::take(&mut self.kernel.state.lock().tasks);
+        let mut status = None;
+        for _ in 0..2_000 {
+            self.kernel.progress.store(false, Ordering::Relaxed);
+            if let Some(main) = &mut self.main
+                && let Poll::Ready(code) = main.as_mut().poll(&mut cx)
+            {
+                status = Some(code);
+                self.main = None;
+                break;
+            }
+            tasks.retain_mut(|task| task.as_mut().poll(&mut cx).is_pending());
+            tasks.append(&mut self.kernel.state.lock().tasks);
+            if !self.kernel.progress.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        match status {
+            Some(code) => {
+                drop(tasks);
+                self.kernel.keep_dirty();
+                self.kernel.end(out);
+                self.finish();
+                out.exit(code);
+            }
+            None => {
+                self.kernel.state.lock().tasks = tasks;
+                self.kernel.end(out);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.done = true;
+        self.main = None;
+        self.kernel.state.lock().tasks.clear();
     }
 }

@@ -423,9 +423,25 @@ impl Fs {
         let (_, node) = self.existing(who, path, true)?;
         Ok(match node.body {
             Body::Elf(name) => Some(name),
+            Body::Filler(path) if path.contains("bin/") => path.rsplit('/').next().map(str::to_owned),
             Body::Bytes(bytes) | Body::Sparse(bytes) => skeleton::program_of(&bytes),
             _ => None,
         })
+    }
+
+    /// A short text the machine remembers about this attacker.
+    pub(crate) fn remembered(&self, name: &str) -> Option<String> {
+        self.memory.get(&format!("shell/{name}")).and_then(|b| String::from_utf8(b.to_vec()).ok())
+    }
+
+    /// Remembers a short text.
+    pub(crate) fn remember(&self, name: &str, text: &str) {
+        self.memory.set(&format!("shell/{name}"), text.as_bytes().to_vec());
+    }
+
+    /// Whether the attacker wrote to this path.
+    pub(crate) fn was_changed(&self, path: &[u8]) -> bool {
+        matches!(self.memory.get(&key(path)).as_ref().and_then(Left::decode), Some(Left::Written(..)))
     }
 
     /// Canonical path where a file would be made: the parent must exist.
