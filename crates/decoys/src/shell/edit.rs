@@ -64,7 +64,8 @@ pub(crate) async fn line(sh: &mut Sh, prompt: &[u8]) -> Typed {
         }
     }
     k.print(prompt);
-    let mut e = Editor { k: Arc::clone(&k), prompt, text: Vec::new(), at: 0, yank: Vec::new(), row: sh.history.len(), kept: Vec::new(), tabs: 0 };
+    let mut e =
+        Editor { k: Arc::clone(&k), prompt, text: Vec::new(), at: 0, yank: Vec::new(), row: sh.history.len(), kept: Vec::new(), tabs: 0 };
     loop {
         let key = e.key().await;
         if !matches!(key, Key::Byte(9)) {
@@ -367,7 +368,11 @@ impl Editor<'_> {
         loop {
             let show = [b"\r(reverse-i-search)`".as_slice(), &wanted, b"': ", &found, b"\x1b[K"].concat();
             self.k.print(&show);
-            let look = |from: usize, wanted: &[u8]| (0..from).rev().find(|&n| sh.history.get(n).is_some_and(|l| !wanted.is_empty() && l.windows(wanted.len()).any(|w| w == wanted)));
+            let look = |from: usize, wanted: &[u8]| {
+                (0..from)
+                    .rev()
+                    .find(|&n| sh.history.get(n).is_some_and(|l| !wanted.is_empty() && l.windows(wanted.len()).any(|w| w == wanted)))
+            };
             match self.key().await {
                 Key::Byte(18) => {
                     if let Some(n) = look(row, &wanted) {
@@ -419,7 +424,8 @@ impl Editor<'_> {
             return;
         }
         let head = self.text.get(..self.at).unwrap_or_default().to_vec();
-        let from = head.iter().rposition(|b| matches!(b, b' ' | b'\t' | b';' | b'|' | b'&' | b'<' | b'>' | b'(' | b'=')).map_or(0, |p| p + 1);
+        let from =
+            head.iter().rposition(|b| matches!(b, b' ' | b'\t' | b';' | b'|' | b'&' | b'<' | b'>' | b'(' | b'=')).map_or(0, |p| p + 1);
         let word = head.get(from..).unwrap_or_default().to_vec();
         let before = head.get(..from).unwrap_or_default().trim_ascii_end().to_vec();
         let first = before.is_empty() || matches!(before.last(), Some(b';' | b'|' | b'&' | b'('));
@@ -474,7 +480,11 @@ impl Editor<'_> {
                     self.insert(&escape(common.get(typed..).unwrap_or_default()));
                     self.tabs = 0;
                 } else if self.tabs >= 2 {
-                    let shown: Vec<Vec<u8>> = many.iter().take(2000).map(|(n, d)| if *d && stem_is_path(&word, first) { [n.as_slice(), b"/"].concat() } else { n.clone() }).collect();
+                    let shown: Vec<Vec<u8>> = many
+                        .iter()
+                        .take(2000)
+                        .map(|(n, d)| if *d && stem_is_path(&word, first) { [n.as_slice(), b"/"].concat() } else { n.clone() })
+                        .collect();
                     let cols = usize::from(self.k.state.lock().cols.max(20));
                     self.k.print(b"\n");
                     self.k.print(&columns(&shown, cols));

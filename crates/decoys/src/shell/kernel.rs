@@ -447,7 +447,11 @@ impl State {
             self.echo(b);
             self.line.clear();
             self.typed.clear();
-            if b == 26 { self.stop = true } else { self.interrupt = true }
+            if b == 26 {
+                self.stop = true
+            } else {
+                self.interrupt = true
+            }
             return;
         }
         if !self.modes.canonical {

@@ -24,8 +24,8 @@ use std::{
 };
 
 use crate::Visit;
-use kernel::{Boxed, Kernel};
 pub use fs::{Errno, Fs, Kind, Meta, Who, WriteMode};
+use kernel::{Boxed, Kernel};
 
 /// Who logs in and how.
 #[derive(Clone, Debug)]

@@ -211,7 +211,21 @@ pub(crate) const DEEPEST: u32 = 60;
 
 impl Proc {
     pub(crate) fn new(k: Arc<Kernel>, args: Vec<Vec<u8>>, cwd: Vec<u8>, who: Who, fds: Fds) -> Self {
-        Self { k, args, env: Vec::new(), cwd, who, umask: 0o22, fds, pid: 0, ppid: 0, depth: 0, out: Vec::new(), read: Vec::new(), read_end: false }
+        Self {
+            k,
+            args,
+            env: Vec::new(),
+            cwd,
+            who,
+            umask: 0o22,
+            fds,
+            pid: 0,
+            ppid: 0,
+            depth: 0,
+            out: Vec::new(),
+            read: Vec::new(),
+            read_end: false,
+        }
     }
 
     /// The same surroundings for another program.

@@ -100,7 +100,17 @@ fn enter(k: &Kernel, login: &Login, account: &model::Account) -> u32 {
     let where_ = tty.clone().unwrap_or_else(|| "notty".into());
     let ssh = login.service == "ssh";
     let title = |text: String| vec![text.into_bytes()];
-    let process = |pid: u32, ppid: u32, user: &str, uid: u32, tty: Option<String>, stat: &'static str, comm: &[u8], args: Vec<Vec<u8>>, exe: &[u8], vsz: u64, rss: u64| Process {
+    let process = |pid: u32,
+                   ppid: u32,
+                   user: &str,
+                   uid: u32,
+                   tty: Option<String>,
+                   stat: &'static str,
+                   comm: &[u8],
+                   args: Vec<Vec<u8>>,
+                   exe: &[u8],
+                   vsz: u64,
+                   rss: u64| Process {
         pid,
         ppid,
         user: user.to_owned(),
@@ -123,12 +133,48 @@ fn enter(k: &Kernel, login: &Login, account: &model::Account) -> u32 {
         live.add(process(parent, listener, "root", 0, None, "Ss", b"sshd", title(named), b"/usr/sbin/sshd", 17_736, 10_900));
         if account.uid != 0 {
             owner = live.fresh_pid();
-            live.add(process(owner, parent, &account.name, account.uid, None, "S", b"sshd", title(format!("sshd: {}@{where_}", account.name)), b"/usr/sbin/sshd", 17_996, 6_700));
+            live.add(process(
+                owner,
+                parent,
+                &account.name,
+                account.uid,
+                None,
+                "S",
+                b"sshd",
+                title(format!("sshd: {}@{where_}", account.name)),
+                b"/usr/sbin/sshd",
+                17_996,
+                6_700,
+            ));
         }
     } else {
-        live.add(process(parent, listener, "root", 0, None, "S", b"in.telnetd", title("in.telnetd".into()), b"/usr/sbin/telnetd", 3_100, 2_300));
+        live.add(process(
+            parent,
+            listener,
+            "root",
+            0,
+            None,
+            "S",
+            b"in.telnetd",
+            title("in.telnetd".into()),
+            b"/usr/sbin/telnetd",
+            3_100,
+            2_300,
+        ));
         owner = live.fresh_pid();
-        live.add(process(owner, parent, "root", 0, tty.clone(), "Ss", b"login", title("login -p --".into()), b"/usr/bin/login", 8_900, 4_100));
+        live.add(process(
+            owner,
+            parent,
+            "root",
+            0,
+            tty.clone(),
+            "Ss",
+            b"login",
+            title("login -p --".into()),
+            b"/usr/bin/login",
+            8_900,
+            4_100,
+        ));
     }
     let shell = live.fresh_pid();
     let base = account.shell.rsplit('/').next().unwrap_or("sh").to_owned();
@@ -136,7 +182,8 @@ fn enter(k: &Kernel, login: &Login, account: &model::Account) -> u32 {
         Some(c) => vec![base.clone().into_bytes(), b"-c".to_vec(), c.iter().copied().take(4096).collect()],
         None => title(format!("-{base}")),
     };
-    let mut p = process(shell, owner, &account.name, account.uid, tty.clone(), "Ss", base.as_bytes(), args, account.shell.as_bytes(), 8_100, 5_100);
+    let mut p =
+        process(shell, owner, &account.name, account.uid, tty.clone(), "Ss", base.as_bytes(), args, account.shell.as_bytes(), 8_100, 5_100);
     p.cwd = account.home.clone().into_bytes();
     live.add(p);
     live.shell_pid = shell;
@@ -166,7 +213,10 @@ fn greet(k: &Kernel, login: &Login, family: Family) {
     let persona = k.fs.persona();
     let motd = k.fs.read(&Who::root(), b"/etc/motd").unwrap_or_default();
     let mut out: Vec<u8> = Vec::new();
-    let uname = format!("Linux {} {} {} {}\n", persona.hostname, persona.distro.kernel_release, persona.distro.kernel_version, persona.distro.machine);
+    let uname = format!(
+        "Linux {} {} {} {}\n",
+        persona.hostname, persona.distro.kernel_release, persona.distro.kernel_version, persona.distro.machine
+    );
     let last = last_login(k, login);
     match family {
         Family::Debian => {
@@ -203,27 +253,29 @@ fn last_login(k: &Kernel, login: &Login) -> Option<String> {
     let _ = (&root, &tty);
     let before = k.fs.remembered(&key);
     k.fs.remember(&key, &format!("{} {peer}", now.seconds()));
-    let (at, from) = match before.as_deref().and_then(|t| t.split_once(' ')).and_then(|(t, from)| Some((t.parse::<i64>().ok()?, from.to_owned()))) {
-        Some(found) => found,
-        None => {
-            // The owner was here some days ago, from a machine of the same network.
-            let seed = crate::stage::derive(persona, &format!("shell/lastlog/{}", login.user));
-            if seed[0] < 40 {
-                return None;
-            }
-            let day = (now.seconds() - persona.booted.seconds()).max(86_400 * 2).min(86_400 * (3 + i64::from(seed[1] % 25)));
-            let at = (now.seconds() - day).div_euclid(86_400) * 86_400 + 8 * 3600 + i64::from(u16::from_le_bytes([seed[2], seed[3]])) / 2;
-            let at = at.min(now.seconds() - 3600).max(persona.installed.seconds());
-            let ip = match persona.ipv4 {
-                Some(ip) => {
-                    let o = ip.octets();
-                    format!("{}.{}.{}.{}", o[0], o[1], o[2], 10 + seed[4] % 200)
+    let (at, from) =
+        match before.as_deref().and_then(|t| t.split_once(' ')).and_then(|(t, from)| Some((t.parse::<i64>().ok()?, from.to_owned()))) {
+            Some(found) => found,
+            None => {
+                // The owner was here some days ago, from a machine of the same network.
+                let seed = crate::stage::derive(persona, &format!("shell/lastlog/{}", login.user));
+                if seed[0] < 40 {
+                    return None;
                 }
-                None => "192.168.1.20".to_owned(),
-            };
-            (at, ip)
-        }
-    };
+                let day = (now.seconds() - persona.booted.seconds()).max(86_400 * 2).min(86_400 * (3 + i64::from(seed[1] % 25)));
+                let at =
+                    (now.seconds() - day).div_euclid(86_400) * 86_400 + 8 * 3600 + i64::from(u16::from_le_bytes([seed[2], seed[3]])) / 2;
+                let at = at.min(now.seconds() - 3600).max(persona.installed.seconds());
+                let ip = match persona.ipv4 {
+                    Some(ip) => {
+                        let o = ip.octets();
+                        format!("{}.{}.{}.{}", o[0], o[1], o[2], 10 + seed[4] % 200)
+                    }
+                    None => "192.168.1.20".to_owned(),
+                };
+                (at, ip)
+            }
+        };
     let when = fs::logs::local(persona, at, "%a %b %e %H:%M:%S %Y");
     if login.service == "ssh" {
         Some(format!("Last login: {when} from {from}\n"))

@@ -1,5 +1,6 @@
 //! The programs of the machine, one line each in [`TABLE`].
 
+mod basic;
 pub(crate) mod busybox;
 pub(crate) mod mode;
 pub(crate) mod net;
@@ -7,7 +8,6 @@ pub(crate) mod printf;
 pub(crate) mod regex;
 pub(crate) mod shells;
 pub(crate) mod signals;
-mod basic;
 
 use super::{kernel::Boxed, proc::Proc};
 

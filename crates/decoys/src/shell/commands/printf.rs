@@ -62,7 +62,15 @@ impl Spec {
 
     /// `%d`.
     pub(crate) fn signed(&self, n: i64) -> Vec<u8> {
-        let sign = if n < 0 { "-" } else if self.plus { "+" } else if self.space { " " } else { "" };
+        let sign = if n < 0 {
+            "-"
+        } else if self.plus {
+            "+"
+        } else if self.space {
+            " "
+        } else {
+            ""
+        };
         self.number(sign, "", n.unsigned_abs().to_string())
     }
 
@@ -79,7 +87,15 @@ impl Spec {
 
     /// `%f %e %g` and their capitals.
     pub(crate) fn float(&self, value: f64, kind: u8) -> Vec<u8> {
-        let sign = if value.is_sign_negative() && !value.is_nan() { "-" } else if self.plus { "+" } else if self.space { " " } else { "" };
+        let sign = if value.is_sign_negative() && !value.is_nan() {
+            "-"
+        } else if self.plus {
+            "+"
+        } else if self.space {
+            " "
+        } else {
+            ""
+        };
         let magnitude = value.abs();
         let upper = kind.is_ascii_uppercase();
         let mut text = if value.is_nan() {
@@ -262,10 +278,14 @@ fn once(format: &[u8], args: &[Vec<u8>], used: &mut usize, p: &mut Printed, time
             b'f' | b'F' | b'e' | b'E' | b'g' | b'G' | b'a' | b'A' => {
                 *used += 1;
                 let text = String::from_utf8_lossy(arg).into_owned();
-                let value = if text.is_empty() { 0.0 } else { text.trim().parse::<f64>().unwrap_or_else(|_| {
-                    p.problems.push(format!("{text}: invalid number"));
-                    leading_float(&text)
-                }) };
+                let value = if text.is_empty() {
+                    0.0
+                } else {
+                    text.trim().parse::<f64>().unwrap_or_else(|_| {
+                        p.problems.push(format!("{text}: invalid number"));
+                        leading_float(&text)
+                    })
+                };
                 p.out.extend(s.float(value, kind));
             }
             b'n' => *used += 1,
@@ -297,7 +317,15 @@ pub(crate) fn leading_float(text: &str) -> f64 {
             b'0'..=b'9' => digits = true,
             b'+' | b'-' if end == 0 || matches!(bytes.get(end - 1), Some(b'e' | b'E')) => {}
             b'.' if !seen_dot && !seen_e => seen_dot = true,
-            b'e' | b'E' if digits && !seen_e && bytes.get(end + 1).is_some_and(|n| n.is_ascii_digit() || (matches!(n, b'+' | b'-') && bytes.get(end + 2).is_some_and(u8::is_ascii_digit))) => seen_e = true,
+            b'e' | b'E'
+                if digits
+                    && !seen_e
+                    && bytes.get(end + 1).is_some_and(|n| {
+                        n.is_ascii_digit() || (matches!(n, b'+' | b'-') && bytes.get(end + 2).is_some_and(u8::is_ascii_digit))
+                    }) =>
+            {
+                seen_e = true
+            }
             _ => break,
         }
         end += 1;

@@ -90,12 +90,20 @@ fn translate(pattern: &[u8], kind: Kind) -> Result<String, String> {
                 continue;
             }
             b'*' => {
-                if start { out.push_str(r"\*") } else if !out.ends_with('*') || out.ends_with(r"\*") { out.push('*') }
+                if start {
+                    out.push_str(r"\*")
+                } else if !out.ends_with('*') || out.ends_with(r"\*") {
+                    out.push('*')
+                }
                 start = false;
                 continue;
             }
             b'+' | b'?' if !basic => {
-                if start { push(&mut out, b) } else { out.push(char::from(b)) }
+                if start {
+                    push(&mut out, b)
+                } else {
+                    out.push(char::from(b))
+                }
                 start = false;
                 continue;
             }
@@ -125,12 +133,21 @@ fn translate(pattern: &[u8], kind: Kind) -> Result<String, String> {
                 continue;
             }
             b'^' => {
-                if basic && !start { out.push_str(r"\^") } else { out.push('^') }
+                if basic && !start {
+                    out.push_str(r"\^")
+                } else {
+                    out.push('^')
+                }
                 continue;
             }
             b'$' => {
-                let last = at >= pattern.len() || pattern.get(at..at + 2) == Some(b"\\)") || pattern.get(at..at + 2) == Some(b"\\|") || !basic;
-                if last { out.push('$') } else { out.push_str(r"\$") }
+                let last =
+                    at >= pattern.len() || pattern.get(at..at + 2) == Some(b"\\)") || pattern.get(at..at + 2) == Some(b"\\|") || !basic;
+                if last {
+                    out.push('$')
+                } else {
+                    out.push_str(r"\$")
+                }
                 start = false;
                 continue;
             }
@@ -186,7 +203,8 @@ fn class(out: &mut String, inside: &[u8]) {
         at = 1;
     }
     while let Some(&b) = inside.get(at) {
-        if b == b'[' && inside.get(at + 1) == Some(&b':')
+        if b == b'['
+            && inside.get(at + 1) == Some(&b':')
             && let Some(end) = inside.get(at..).and_then(|r| r.windows(2).position(|w| w == b":]"))
         {
             out.push_str(&String::from_utf8_lossy(inside.get(at..at + end + 2).unwrap_or_default()));

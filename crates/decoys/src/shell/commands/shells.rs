@@ -60,7 +60,11 @@ pub(crate) async fn as_flavor(p: &mut Proc, flavor: Flavor) -> i32 {
             }
             [b'-', b'-', ..] => {
                 let shown = String::from_utf8_lossy(&arg).into_owned();
-                let text = if flavor == Flavor::Bash { format!("{}: {shown}: invalid option\n", p.called()) } else { format!("{}: 0: Illegal option {shown}\n", p.called()) };
+                let text = if flavor == Flavor::Bash {
+                    format!("{}: {shown}: invalid option\n", p.called())
+                } else {
+                    format!("{}: 0: Illegal option {shown}\n", p.called())
+                };
                 p.err(text).await;
                 return 2;
             }
@@ -140,11 +144,20 @@ pub(crate) async fn as_flavor(p: &mut Proc, flavor: Flavor) -> i32 {
                 let line = match flavor {
                     Flavor::Bash if e == Errno::EISDIR => format!("{name}: {name}: Is a directory\n"),
                     Flavor::Bash => format!("{called}: {name}: {e}\n"),
-                    Flavor::Dash => format!("{called}: 0: cannot open {name}: {}\n", if e == Errno::ENOENT { "No such file".to_owned() } else { e.to_string() }),
+                    Flavor::Dash => format!(
+                        "{called}: 0: cannot open {name}: {}\n",
+                        if e == Errno::ENOENT { "No such file".to_owned() } else { e.to_string() }
+                    ),
                     Flavor::Ash => format!("{called}: can't open '{name}': {e}\n"),
                 };
                 p.err(line).await;
-                return if flavor == Flavor::Dash || flavor == Flavor::Ash { 2 } else if e == Errno::ENOENT { 127 } else { 126 };
+                return if flavor == Flavor::Dash || flavor == Flavor::Ash {
+                    2
+                } else if e == Errno::ENOENT {
+                    127
+                } else {
+                    126
+                };
             }
         };
         if text.starts_with(b"\x7fELF") || text.iter().take(80).take_while(|&&b| b != b'\n').any(|&b| b == 0) {
@@ -281,12 +294,18 @@ pub(crate) async fn interactive_setup(sh: &mut Sh, login: bool) {
     sh.preset(b"HISTFILESIZE", if debian && sh.who.uid != 0 { b"2000" } else { b"500" }, false);
     if debian && sh.who.uid != 0 {
         sh.preset(b"HISTCONTROL", b"ignoreboth", false);
-        for (name, value) in [("ls", "ls --color=auto"), ("grep", "grep --color=auto"), ("fgrep", "fgrep --color=auto"), ("egrep", "egrep --color=auto")] {
+        for (name, value) in
+            [("ls", "ls --color=auto"), ("grep", "grep --color=auto"), ("fgrep", "fgrep --color=auto"), ("egrep", "egrep --color=auto")]
+        {
             sh.aliases.insert(name.into(), value.into());
         }
         let color = sh.vars.str(b"TERM").is_some_and(|t| t.starts_with(b"xterm-color") || t.ends_with(b"-256color"));
         if color {
-            sh.preset(b"PS1", b"\\[\\e]0;\\u@\\h: \\w\\a\\]\\[\\033[01;32m\\]\\u@\\h\\[\\033[00m\\]:\\[\\033[01;34m\\]\\w\\[\\033[00m\\]\\$ ", false);
+            sh.preset(
+                b"PS1",
+                b"\\[\\e]0;\\u@\\h: \\w\\a\\]\\[\\033[01;32m\\]\\u@\\h\\[\\033[00m\\]:\\[\\033[01;34m\\]\\w\\[\\033[00m\\]\\$ ",
+                false,
+            );
         } else if sh.vars.str(b"TERM").is_some_and(|t| t.starts_with(b"xterm") || t.starts_with(b"rxvt")) {
             sh.preset(b"PS1", b"\\[\\e]0;\\u@\\h: \\w\\a\\]\\u@\\h:\\w\\$ ", false);
         }
@@ -330,7 +349,11 @@ pub(crate) async fn interact(sh: &mut Sh) -> i32 {
         let mut text: Vec<u8> = Vec::new();
         let mut first = true;
         let parsed = loop {
-            let prompt = if sh.flavor == Flavor::Bash || sh.flavor == Flavor::Ash { sh.full_prompt(if first { b"PS1" } else { b"PS2" }).await } else { sh.vars.str(if first { b"PS1" } else { b"PS2" }).unwrap_or_default().to_vec() };
+            let prompt = if sh.flavor == Flavor::Bash || sh.flavor == Flavor::Ash {
+                sh.full_prompt(if first { b"PS1" } else { b"PS2" }).await
+            } else {
+                sh.vars.str(if first { b"PS1" } else { b"PS2" }).unwrap_or_default().to_vec()
+            };
             match edit::line(sh, &prompt).await {
                 Typed::Eof if first => {
                     let word: &[u8] = match (sh.login, sh.flavor) {
@@ -474,7 +497,13 @@ async fn expand_history(sh: &mut Sh, line: Vec<u8>) -> Option<Vec<u8>> {
             continue;
         }
         let next = line.get(at + 1).copied();
-        if b != b'!' || single || next.is_none_or(|n| matches!(n, b' ' | b'\t' | b'=' | b'(' | b'"' | b'\n')) || out.ends_with(b"$") || out.ends_with(b"[") || out.ends_with(b"{") {
+        if b != b'!'
+            || single
+            || next.is_none_or(|n| matches!(n, b' ' | b'\t' | b'=' | b'(' | b'"' | b'\n'))
+            || out.ends_with(b"$")
+            || out.ends_with(b"[")
+            || out.ends_with(b"{")
+        {
             out.push(b);
             at += 1;
             continue;
@@ -483,7 +512,9 @@ async fn expand_history(sh: &mut Sh, line: Vec<u8>) -> Option<Vec<u8>> {
         let rest = line.get(at..).unwrap_or_default();
         let (event, len): (Option<Vec<u8>>, usize) = match next {
             Some(b'!') => (sh.history.last().cloned(), 1),
-            Some(b'$') => (sh.history.last().and_then(|l| l.split(|b| b.is_ascii_whitespace()).rfind(|w| !w.is_empty()).map(<[u8]>::to_vec)), 1),
+            Some(b'$') => {
+                (sh.history.last().and_then(|l| l.split(|b| b.is_ascii_whitespace()).rfind(|w| !w.is_empty()).map(<[u8]>::to_vec)), 1)
+            }
             Some(c) if c == b'-' || c.is_ascii_digit() => {
                 let digits = rest.iter().skip(usize::from(c == b'-')).take_while(|d| d.is_ascii_digit()).count();
                 let len = digits + usize::from(c == b'-');

@@ -3,7 +3,8 @@
 use crate::shell::{Errno, Who, interp::run, kernel::Kernel};
 
 const NAMES: &[&str] = &[
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD",
+    "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 /// Name of a signal.
@@ -24,7 +25,8 @@ pub(crate) fn number(name: &str) -> Option<i32> {
 /// As `kill -l` prints.
 pub(crate) fn table() -> String {
     let mut out = String::new();
-    let mut list: Vec<(i32, String)> = NAMES.iter().enumerate().map(|(n, s)| (i32::try_from(n).unwrap_or(0) + 1, format!("SIG{s}"))).collect();
+    let mut list: Vec<(i32, String)> =
+        NAMES.iter().enumerate().map(|(n, s)| (i32::try_from(n).unwrap_or(0) + 1, format!("SIG{s}"))).collect();
     for n in 34..=64 {
         let name = match n {
             34 => "SIGRTMIN".to_owned(),

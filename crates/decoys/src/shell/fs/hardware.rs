@@ -12,9 +12,7 @@ pub(crate) fn rng(persona: &Persona, purpose: &str) -> ChaCha12Rng {
 
 /// One of `list`.
 pub(crate) fn pick<'a>(rng: &mut impl Rng, list: &[&'a str]) -> &'a str {
-    list.get(rng.random_range(0..list.len().max(1)))
-        .copied()
-        .unwrap_or_default()
+    list.get(rng.random_range(0..list.len().max(1))).copied().unwrap_or_default()
 }
 
 /// What the hardware says of itself.
@@ -46,119 +44,25 @@ pub(crate) struct Hardware {
 type Cpu = (&'static str, u32, u32, u32, u32, f64, u32, bool);
 
 const SERVER: &[Cpu] = &[
-    (
-        "Intel(R) Xeon(R) Silver 4210R CPU @ 2.40GHz",
-        6,
-        85,
-        7,
-        0x500_3605,
-        2400.0,
-        14080,
-        false,
-    ),
-    (
-        "Intel(R) Xeon(R) CPU E5-2630 v4 @ 2.20GHz",
-        6,
-        79,
-        1,
-        0xb00_0040,
-        2200.0,
-        25600,
-        false,
-    ),
-    (
-        "Intel(R) Xeon(R) Gold 6130 CPU @ 2.10GHz",
-        6,
-        85,
-        4,
-        0x200_7006,
-        2100.0,
-        22528,
-        false,
-    ),
-    (
-        "Intel(R) Xeon(R) E-2224 CPU @ 3.40GHz",
-        6,
-        158,
-        10,
-        0xf4,
-        3400.0,
-        8192,
-        false,
-    ),
-    (
-        "AMD EPYC 7302P 16-Core Processor",
-        23,
-        49,
-        0,
-        0x830_107a,
-        3000.0,
-        512,
-        true,
-    ),
-    (
-        "AMD EPYC 7282 16-Core Processor",
-        23,
-        49,
-        0,
-        0x830_107c,
-        2800.0,
-        512,
-        true,
-    ),
+    ("Intel(R) Xeon(R) Silver 4210R CPU @ 2.40GHz", 6, 85, 7, 0x500_3605, 2400.0, 14080, false),
+    ("Intel(R) Xeon(R) CPU E5-2630 v4 @ 2.20GHz", 6, 79, 1, 0xb00_0040, 2200.0, 25600, false),
+    ("Intel(R) Xeon(R) Gold 6130 CPU @ 2.10GHz", 6, 85, 4, 0x200_7006, 2100.0, 22528, false),
+    ("Intel(R) Xeon(R) E-2224 CPU @ 3.40GHz", 6, 158, 10, 0xf4, 3400.0, 8192, false),
+    ("AMD EPYC 7302P 16-Core Processor", 23, 49, 0, 0x830_107a, 3000.0, 512, true),
+    ("AMD EPYC 7282 16-Core Processor", 23, 49, 0, 0x830_107c, 2800.0, 512, true),
 ];
 const DESK: &[Cpu] = &[
-    (
-        "Intel(R) Core(TM) i5-8500 CPU @ 3.00GHz",
-        6,
-        158,
-        10,
-        0xf4,
-        3000.0,
-        9216,
-        false,
-    ),
-    (
-        "Intel(R) Core(TM) i7-6700 CPU @ 3.40GHz",
-        6,
-        94,
-        3,
-        0xf0,
-        3400.0,
-        8192,
-        false,
-    ),
-    (
-        "Intel(R) Core(TM) i3-10100 CPU @ 3.60GHz",
-        6,
-        165,
-        3,
-        0xfa,
-        3600.0,
-        6144,
-        false,
-    ),
-    (
-        "AMD Ryzen 5 3600 6-Core Processor",
-        23,
-        113,
-        0,
-        0x870_1030,
-        3600.0,
-        512,
-        true,
-    ),
+    ("Intel(R) Core(TM) i5-8500 CPU @ 3.00GHz", 6, 158, 10, 0xf4, 3000.0, 9216, false),
+    ("Intel(R) Core(TM) i7-6700 CPU @ 3.40GHz", 6, 94, 3, 0xf0, 3400.0, 8192, false),
+    ("Intel(R) Core(TM) i3-10100 CPU @ 3.60GHz", 6, 165, 3, 0xfa, 3600.0, 6144, false),
+    ("AMD Ryzen 5 3600 6-Core Processor", 23, 113, 0, 0x870_1030, 3600.0, 512, true),
 ];
 
 impl Hardware {
     /// The hardware of `persona`.
     pub(crate) fn of(persona: &Persona) -> Self {
         let mut rng = rng(persona, "shell/hardware");
-        let vendor = persona
-            .mac
-            .get(..8)
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let vendor = persona.mac.get(..8).unwrap_or_default().to_ascii_lowercase();
         let virt = match vendor.as_str() {
             "52:54:00" | "bc:24:11" => Some("kvm"),
             "00:50:56" | "00:0c:29" | "00:05:69" => Some("vmware"),
@@ -167,19 +71,10 @@ impl Hardware {
             "00:16:3e" => Some("xen"),
             _ => None,
         };
-        let table = if virt.is_some() || persona.archetype.contains("server") {
-            SERVER
-        } else {
-            DESK
-        };
-        let &(cpu, family, model, stepping, microcode, mhz, cache_kb, amd) = table
-            .get(rng.random_range(0..table.len()))
-            .unwrap_or(&DESK[0]);
-        let cores = if virt.is_some() {
-            [1, 2, 2, 4, 4, 8][rng.random_range(0..6)]
-        } else {
-            [4, 4, 6, 8][rng.random_range(0..4)]
-        };
+        let table = if virt.is_some() || persona.archetype.contains("server") { SERVER } else { DESK };
+        let &(cpu, family, model, stepping, microcode, mhz, cache_kb, amd) =
+            table.get(rng.random_range(0..table.len())).unwrap_or(&DESK[0]);
+        let cores = if virt.is_some() { [1, 2, 2, 4, 4, 8][rng.random_range(0..6)] } else { [4, 4, 6, 8][rng.random_range(0..4)] };
         let gib = [1u64, 2, 2, 4, 4, 8, 8, 16][rng.random_range(0..8)].max(u64::from(cores) / 2);
         // The kernel keeps some for itself.
         let mem_kb = gib * 1024 * 1024 - rng.random_range(28_000..64_000u64) - gib * 9_000;
@@ -189,36 +84,14 @@ impl Hardware {
             Some("vmware") => ("sda", "ens192"),
             Some("oracle") => ("sda", "enp0s3"),
             Some(_) => ("sda", "eth0"),
-            None => (
-                ["sda", "nvme0n1"][rng.random_range(0..2)],
-                ["eno1", "enp3s0", "enp2s0", "eno1"][rng.random_range(0..4)],
-            ),
+            None => (["sda", "nvme0n1"][rng.random_range(0..2)], ["eno1", "enp3s0", "enp2s0", "eno1"][rng.random_range(0..4)]),
         };
-        let nic = if persona.distro.id == "alpine" {
-            "eth0"
-        } else {
-            nic
-        };
+        let nic = if persona.distro.id == "alpine" { "eth0" } else { nic };
         let (sys_vendor, product, bios, bios_date) = match virt {
-            Some("kvm") => (
-                "QEMU",
-                "Standard PC (Q35 + ICH9, 2009)",
-                "rel-1.16.2-0-gea1b7a073390-prebuilt.qemu.org",
-                "04/01/2014",
-            ),
-            Some("vmware") => (
-                "VMware, Inc.",
-                "VMware Virtual Platform",
-                "6.00",
-                "11/12/2020",
-            ),
+            Some("kvm") => ("QEMU", "Standard PC (Q35 + ICH9, 2009)", "rel-1.16.2-0-gea1b7a073390-prebuilt.qemu.org", "04/01/2014"),
+            Some("vmware") => ("VMware, Inc.", "VMware Virtual Platform", "6.00", "11/12/2020"),
             Some("oracle") => ("innotek GmbH", "VirtualBox", "VirtualBox", "12/01/2006"),
-            Some("microsoft") => (
-                "Microsoft Corporation",
-                "Virtual Machine",
-                "Hyper-V UEFI Release v4.1",
-                "05/09/2022",
-            ),
+            Some("microsoft") => ("Microsoft Corporation", "Virtual Machine", "Hyper-V UEFI Release v4.1", "05/09/2022"),
             Some(_) => ("Xen", "HVM domU", "4.17.2", "08/24/2023"),
             None => match rng.random_range(0..3) {
                 0 => ("Dell Inc.", "PowerEdge R340", "2.16.1", "08/18/2023"),
@@ -253,11 +126,7 @@ impl Hardware {
 
     /// Name of the first partition: `sda1`, `nvme0n1p1`.
     pub(crate) fn part(&self, number: u32) -> String {
-        let sep = if self.disk.ends_with(|c: char| c.is_ascii_digit()) {
-            "p"
-        } else {
-            ""
-        };
+        let sep = if self.disk.ends_with(|c: char| c.is_ascii_digit()) { "p" } else { "" };
         format!("{}{sep}{number}", self.disk)
     }
 

@@ -31,15 +31,23 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i6
             0o644,
             own,
             made,
-            if a.uid == 0 && family != Family::Rhel {
-                "# ~/.bashrc: run by bash for shells that are not login shells\n"
-            } else {
-                rc
-            },
+            if a.uid == 0 && family != Family::Rhel { "# ~/.bashrc: run by bash for shells that are not login shells\n" } else { rc },
         );
-        f.file(&format!("{home}/.profile"), 0o644, own, made, "if [ \"$BASH\" ]; then\n  if [ -f ~/.bashrc ]; then\n    . ~/.bashrc\n  fi\nfi\n\nmesg n 2> /dev/null || true\n");
+        f.file(
+            &format!("{home}/.profile"),
+            0o644,
+            own,
+            made,
+            "if [ \"$BASH\" ]; then\n  if [ -f ~/.bashrc ]; then\n    . ~/.bashrc\n  fi\nfi\n\nmesg n 2> /dev/null || true\n",
+        );
         if a.uid != 0 {
-            f.file(&format!("{home}/.bash_logout"), 0o644, own, made, "if [ \"$SHLVL\" = 1 ]; then\n    [ -x /usr/bin/clear_console ] && /usr/bin/clear_console -q\nfi\n");
+            f.file(
+                &format!("{home}/.bash_logout"),
+                0o644,
+                own,
+                made,
+                "if [ \"$SHLVL\" = 1 ]; then\n    [ -x /usr/bin/clear_console ] && /usr/bin/clear_console -q\nfi\n",
+            );
         }
     }
 }

@@ -77,73 +77,36 @@ impl Image {
 
     fn build(persona: &Arc<Persona>) -> Self {
         let family = Family::of(&persona.distro.id);
-        let mut image = Self {
-            persona: Arc::clone(persona),
-            family,
-            skeleton: Skeleton::of(family),
-            dirs: HashMap::new(),
-            made: Mutex::default(),
-        };
+        let mut image =
+            Self { persona: Arc::clone(persona), family, skeleton: Skeleton::of(family), dirs: HashMap::new(), made: Mutex::default() };
         people::furnish(&mut Furnish { image: &mut image });
         image
     }
 
     pub(crate) fn node(&self, canon: &[u8]) -> Option<Node> {
         if canon == b"/" {
-            return Some(Node {
-                meta: self.meta(
-                    b"/",
-                    Kind::Dir,
-                    0o755,
-                    0,
-                    0,
-                    4096,
-                    self.persona.installed.seconds(),
-                ),
-                body: Body::None,
-            });
+            return Some(Node { meta: self.meta(b"/", Kind::Dir, 0o755, 0, 0, 4096, self.persona.installed.seconds()), body: Body::None });
         }
         let name = canon.rsplit(|&b| b == b'/').next()?;
         if let Some(node) = self.dirs.get(parent(canon)).and_then(|d| d.get(name)) {
             return Some(node.clone());
         }
         let entry = self.skeleton.entry(canon)?;
-        let mtime = if entry.mtime == 0 {
-            self.persona.installed.seconds()
-        } else {
-            i64::from(entry.mtime).min(self.persona.installed.seconds())
-        };
+        let mtime =
+            if entry.mtime == 0 { self.persona.installed.seconds() } else { i64::from(entry.mtime).min(self.persona.installed.seconds()) };
         let text = || String::from_utf8_lossy(canon).into_owned();
         let (kind, body) = match entry.kind {
             b'd' => (Kind::Dir, Body::None),
-            b'l' => (
-                Kind::Link,
-                Body::Link(entry.target.as_deref().unwrap_or_default().to_vec()),
-            ),
-            b'x' => (
-                Kind::File,
-                Body::Elf(String::from_utf8_lossy(&entry.name).into_owned()),
-            ),
+            b'l' => (Kind::Link, Body::Link(entry.target.as_deref().unwrap_or_default().to_vec())),
+            b'x' => (Kind::File, Body::Elf(String::from_utf8_lossy(&entry.name).into_owned())),
             _ => (Kind::File, Body::Filler(text())),
         };
-        let size = if kind == Kind::Link {
-            entry.target.as_ref().map_or(0, |t| t.len() as u64)
-        } else {
-            u64::from(entry.size)
-        };
-        Some(Node {
-            meta: self.meta(canon, kind, u32::from(entry.mode), 0, 0, size, mtime),
-            body,
-        })
+        let size = if kind == Kind::Link { entry.target.as_ref().map_or(0, |t| t.len() as u64) } else { u64::from(entry.size) };
+        Some(Node { meta: self.meta(canon, kind, u32::from(entry.mode), 0, 0, size, mtime), body })
     }
 
     pub(crate) fn names(&self, dir: &[u8]) -> Vec<Vec<u8>> {
-        let mut names: Vec<Vec<u8>> = self
-            .skeleton
-            .list(dir)
-            .iter()
-            .map(|e| e.name.to_vec())
-            .collect();
+        let mut names: Vec<Vec<u8>> = self.skeleton.list(dir).iter().map(|e| e.name.to_vec()).collect();
         if let Some(own) = self.dirs.get(dir) {
             names.extend(own.keys().cloned());
         }
@@ -152,14 +115,8 @@ impl Image {
 
     pub(crate) fn bytes(&self, canon: &[u8], node: &Node, now: Micros) -> Bytes {
         match &node.body {
-            Body::Elf(name) => skeleton::elf(
-                name,
-                &self.persona.distro.machine,
-                usize::try_from(node.meta.size).unwrap_or(0),
-            ),
-            Body::Filler(path) => {
-                people::filler(path, usize::try_from(node.meta.size).unwrap_or(0))
-            }
+            Body::Elf(name) => skeleton::elf(name, &self.persona.distro.machine, usize::try_from(node.meta.size).unwrap_or(0)),
+            Body::Filler(path) => people::filler(path, usize::try_from(node.meta.size).unwrap_or(0)),
             Body::Made(made) => {
                 if let Some(bytes) = self.made.lock().get(made) {
                     return bytes.clone();
@@ -179,31 +136,10 @@ impl Image {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of stat")]
-    fn meta(
-        &self,
-        canon: &[u8],
-        kind: Kind,
-        mode: u32,
-        uid: u32,
-        gid: u32,
-        size: u64,
-        mtime: i64,
-    ) -> Meta {
-        let at = Micros(
-            mtime * 1_000_000 + i64::try_from(inode(&self.persona, canon) % 999_983).unwrap_or(0),
-        );
+    fn meta(&self, canon: &[u8], kind: Kind, mode: u32, uid: u32, gid: u32, size: u64, mtime: i64) -> Meta {
+        let at = Micros(mtime * 1_000_000 + i64::try_from(inode(&self.persona, canon) % 999_983).unwrap_or(0));
         let nlink = if kind == Kind::Dir { 2 } else { 1 };
-        Meta {
-            kind,
-            mode,
-            uid,
-            gid,
-            size,
-            mtime: at,
-            atime: at,
-            nlink,
-            ino: inode(&self.persona, canon),
-        }
+        Meta { kind, mode, uid, gid, size, mtime: at, atime: at, nlink, ino: inode(&self.persona, canon) }
     }
 }
 
@@ -232,37 +168,14 @@ impl Furnish<'_> {
     }
 
     /// A text file.
-    pub(crate) fn file(
-        &mut self,
-        path: &str,
-        mode: u32,
-        own: (u32, u32),
-        mtime: i64,
-        text: impl Into<Bytes>,
-    ) {
+    pub(crate) fn file(&mut self, path: &str, mode: u32, own: (u32, u32), mtime: i64, text: impl Into<Bytes>) {
         let text = text.into();
         self.parents(path, mtime);
-        self.put(
-            path,
-            Kind::File,
-            mode,
-            own,
-            text.len() as u64,
-            mtime,
-            Body::Bytes(text),
-        );
+        self.put(path, Kind::File, mode, own, text.len() as u64, mtime, Body::Bytes(text));
     }
 
     /// A file whose bytes are made when read.
-    pub(crate) fn made(
-        &mut self,
-        path: &str,
-        mode: u32,
-        own: (u32, u32),
-        mtime: i64,
-        size: u64,
-        made: Made,
-    ) {
+    pub(crate) fn made(&mut self, path: &str, mode: u32, own: (u32, u32), mtime: i64, size: u64, made: Made) {
         self.parents(path, mtime);
         self.put(path, Kind::File, mode, own, size, mtime, Body::Made(made));
     }
@@ -270,55 +183,24 @@ impl Furnish<'_> {
     /// Generated filler of a size.
     pub(crate) fn filler(&mut self, path: &str, mode: u32, own: (u32, u32), mtime: i64, size: u64) {
         self.parents(path, mtime);
-        self.put(
-            path,
-            Kind::File,
-            mode,
-            own,
-            size,
-            mtime,
-            Body::Filler(path.to_owned()),
-        );
+        self.put(path, Kind::File, mode, own, size, mtime, Body::Filler(path.to_owned()));
     }
 
     /// A program that the distribution's list does not have.
     pub(crate) fn program(&mut self, path: &str, size: u64, mtime: i64) {
         let name = path.rsplit('/').next().unwrap_or(path).to_owned();
         self.parents(path, mtime);
-        self.put(
-            path,
-            Kind::File,
-            0o755,
-            (0, 0),
-            size,
-            mtime,
-            Body::Elf(name),
-        );
+        self.put(path, Kind::File, 0o755, (0, 0), size, mtime, Body::Elf(name));
     }
 
     /// A symbolic link.
     pub(crate) fn link(&mut self, path: &str, target: &str, mtime: i64) {
         self.parents(path, mtime);
-        self.put(
-            path,
-            Kind::Link,
-            0o777,
-            (0, 0),
-            target.len() as u64,
-            mtime,
-            Body::Link(target.as_bytes().to_vec()),
-        );
+        self.put(path, Kind::Link, 0o777, (0, 0), target.len() as u64, mtime, Body::Link(target.as_bytes().to_vec()));
     }
 
     /// A device, socket or pipe.
-    pub(crate) fn special(
-        &mut self,
-        path: &str,
-        kind: Kind,
-        mode: u32,
-        own: (u32, u32),
-        mtime: i64,
-    ) {
+    pub(crate) fn special(&mut self, path: &str, kind: Kind, mode: u32, own: (u32, u32), mtime: i64) {
         self.parents(path, mtime);
         self.put(path, kind, mode, own, 0, mtime, Body::None);
     }
@@ -332,29 +214,10 @@ impl Furnish<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of stat")]
-    fn put(
-        &mut self,
-        path: &str,
-        kind: Kind,
-        mode: u32,
-        own: (u32, u32),
-        size: u64,
-        mtime: i64,
-        body: Body,
-    ) {
+    fn put(&mut self, path: &str, kind: Kind, mode: u32, own: (u32, u32), size: u64, mtime: i64, body: Body) {
         let canon = path.as_bytes();
-        let meta = self
-            .image
-            .meta(canon, kind, mode, own.0, own.1, size, mtime);
-        let name = canon
-            .rsplit(|&b| b == b'/')
-            .next()
-            .unwrap_or_default()
-            .to_vec();
-        self.image
-            .dirs
-            .entry(parent(canon).to_vec())
-            .or_default()
-            .insert(name, Node { meta, body });
+        let meta = self.image.meta(canon, kind, mode, own.0, own.1, size, mtime);
+        let name = canon.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
+        self.image.dirs.entry(parent(canon).to_vec()).or_default().insert(name, Node { meta, body });
     }
 }

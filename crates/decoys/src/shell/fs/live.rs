@@ -44,11 +44,7 @@ pub(crate) struct Process {
 impl Process {
     /// As `ps` shows it under COMMAND.
     pub(crate) fn command(&self) -> Vec<u8> {
-        if self.args.is_empty() {
-            [b"[", &*self.comm, b"]"].concat()
-        } else {
-            self.args.join(&b' ')
-        }
+        if self.args.is_empty() { [b"[", &*self.comm, b"]"].concat() } else { self.args.join(&b' ') }
     }
 
     /// Processor time used until `now`.
@@ -110,9 +106,7 @@ impl Live {
         let mut rng = hardware::rng(&persona, "shell/pids");
         let rate = rng.random_range(25..70u64);
         let first = rng.random_range(900..1500u64);
-        let next_pid = u32::try_from((first + uptime * rate / 1000) % 4_000_000)
-            .unwrap_or(1000)
-            .max(900);
+        let next_pid = u32::try_from((first + uptime * rate / 1000) % 4_000_000).unwrap_or(1000).max(900);
         let mut live = Self {
             now,
             persona,
@@ -136,11 +130,7 @@ impl Live {
     /// A new process number.
     pub(crate) fn fresh_pid(&mut self) -> u32 {
         loop {
-            self.next_pid = if self.next_pid >= 4_194_303 {
-                300
-            } else {
-                self.next_pid + 1
-            };
+            self.next_pid = if self.next_pid >= 4_194_303 { 300 } else { self.next_pid + 1 };
             if !self.procs.contains_key(&self.next_pid) {
                 return self.next_pid;
             }
@@ -165,12 +155,7 @@ impl Live {
             let t = self.now.0 as f64 / 1e6 / 60.0 / minutes;
             let phase = f64::from(self.persona.seed[4]) / 40.0;
             (base
-                + 0.11
-                    * part
-                    * ((t + phase).sin() * 0.5
-                        + (t * 2.7 + phase).sin() * 0.3
-                        + (t * 7.1).sin() * 0.2)
-                        .max(-0.2)
+                + 0.11 * part * ((t + phase).sin() * 0.5 + (t * 2.7 + phase).sin() * 0.3 + (t * 7.1).sin() * 0.2).max(-0.2)
                 + self.load * part)
                 .max(0.0)
         };
@@ -180,10 +165,7 @@ impl Live {
     /// KiB of memory: (free, buffers, cached, available, shmem, slab), moving with time.
     pub(crate) fn memory(&self) -> [u64; 6] {
         let total = self.hw.mem_kb;
-        let seed = u64::from(u16::from_le_bytes([
-            self.persona.seed[0],
-            self.persona.seed[1],
-        ]));
+        let seed = u64::from(u16::from_le_bytes([self.persona.seed[0], self.persona.seed[1]]));
         let up = u64::try_from(self.uptime().0).unwrap_or(0);
         let used = total / 12 + total * seed / 65535 / 9 + self.procs.len() as u64 * 310;
         let fill = (up / 240).min(total / 2 / 1024) * 1024 * 7 / 10;
@@ -198,24 +180,13 @@ impl Live {
         let free = total.saturating_sub(used + cached + buffers + wobble);
         let shmem = 980 + seed % 3000;
         let slab = total / 40 + (up / 300).min(60_000);
-        [
-            free / 4 * 4,
-            buffers / 4 * 4,
-            cached / 4 * 4,
-            (free + cached * 8 / 10 + buffers) / 4 * 4,
-            shmem,
-            slab / 4 * 4,
-        ]
+        [free / 4 * 4, buffers / 4 * 4, cached / 4 * 4, (free + cached * 8 / 10 + buffers) / 4 * 4, shmem, slab / 4 * 4]
     }
 }
 
 /// Whether a path belongs to a file system that lives in the kernel.
 pub(crate) fn owns(canon: &[u8]) -> bool {
-    let under = |dir: &[u8]| {
-        canon
-            .strip_prefix(dir)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-    };
+    let under = |dir: &[u8]| canon.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
     under(b"/proc") || under(b"/sys") || under(b"/dev/pts")
 }
 
@@ -224,11 +195,7 @@ pub(crate) fn refuse_new(dir: &[u8], who: &Who) -> Errno {
     if dir.starts_with(b"/proc") {
         Errno::ENOENT
     } else if dir.starts_with(b"/sys") {
-        if who.uid == 0 {
-            Errno::EPERM
-        } else {
-            Errno::EACCES
-        }
+        if who.uid == 0 { Errno::EPERM } else { Errno::EACCES }
     } else if who.uid == 0 {
         Errno::EPERM
     } else {
@@ -261,21 +228,7 @@ pub(crate) fn names(fs: &Fs, canon: &[u8]) -> Vec<Vec<u8>> {
 
 /// A kernel file's attributes.
 pub(crate) fn meta(kind: Kind, mode: u32, uid: u32, at: Micros, seed: &[u8]) -> Meta {
-    let ino = 4_026_531_840u64
-        + seed
-            .iter()
-            .fold(7u64, |h, &b| h.wrapping_mul(131).wrapping_add(u64::from(b)))
-            % 900_000;
+    let ino = 4_026_531_840u64 + seed.iter().fold(7u64, |h, &b| h.wrapping_mul(131).wrapping_add(u64::from(b))) % 900_000;
     let nlink = if kind == Kind::Dir { 2 } else { 1 };
-    Meta {
-        kind,
-        mode,
-        uid,
-        gid: uid,
-        size: 0,
-        mtime: at,
-        atime: at,
-        nlink,
-        ino,
-    }
+    Meta { kind, mode, uid, gid: uid, size: 0, mtime: at, atime: at, nlink, ino }
 }

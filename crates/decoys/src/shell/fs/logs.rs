@@ -21,7 +21,11 @@ pub(crate) fn make(persona: &Persona, family: Family, made: Made, now: Micros) -
         Made::KernLog => syslog(persona, now, false).into(),
         Made::DpkgLog => dpkg_log(persona).into(),
         Made::DpkgStatus => dpkg_status(persona).into(),
-        Made::AptHistory => format!("\nStart-Date: {0}\nCommandline: apt-get dist-upgrade -y\nRequested-By: root (0)\nEnd-Date: {0}\n", local(persona, persona.installed.seconds() + 86_400, "%Y-%m-%d  %H:%M:%S")).into(),
+        Made::AptHistory => format!(
+            "\nStart-Date: {0}\nCommandline: apt-get dist-upgrade -y\nRequested-By: root (0)\nEnd-Date: {0}\n",
+            local(persona, persona.installed.seconds() + 86_400, "%Y-%m-%d  %H:%M:%S")
+        )
+        .into(),
         Made::Wtmp | Made::Lastlog => Bytes::new(),
         Made::HostKey(_) => Bytes::new(),
     }
@@ -30,9 +34,7 @@ pub(crate) fn make(persona: &Persona, family: Family, made: Made, now: Micros) -
 /// A time in the persona's own time zone.
 pub(crate) fn local(persona: &Persona, seconds: i64, format: &str) -> String {
     let zone = jiff::tz::TimeZone::get(&persona.timezone).unwrap_or(jiff::tz::TimeZone::UTC);
-    jiff::Timestamp::from_second(seconds)
-        .map(|t| t.to_zoned_datetime(zone).strftime(format).to_string())
-        .unwrap_or_default()
+    jiff::Timestamp::from_second(seconds).map(|t| t.to_zoned_datetime(zone).strftime(format).to_string()).unwrap_or_default()
 }
 
 fn shadow(persona: &Persona, family: Family) -> String {
@@ -40,35 +42,19 @@ fn shadow(persona: &Persona, family: Family) -> String {
     let mut out = String::new();
     for (name, ..) in super::people::system_accounts(persona, family) {
         if name != "root" {
-            let star = if matches!(
-                name.as_str(),
-                "systemd-network" | "systemd-timesync" | "messagebus" | "sshd" | "systemd-resolve"
-            ) {
+            let star = if matches!(name.as_str(), "systemd-network" | "systemd-timesync" | "messagebus" | "sshd" | "systemd-resolve") {
                 "!"
             } else {
                 "*"
             };
-            let _ = writeln!(
-                out,
-                "{name}:{star}:{days}:{}",
-                if star == "!" { ":::::" } else { "0:99999:7:::" }
-            );
+            let _ = writeln!(out, "{name}:{star}:{days}:{}", if star == "!" { ":::::" } else { "0:99999:7:::" });
             continue;
         }
         let account = persona.accounts.iter().find(|a| a.uid == 0);
-        let _ = writeln!(
-            out,
-            "root:{}:{days}:0:99999:7:::",
-            hashed(persona, account.and_then(|a| a.password.as_deref()), "root")
-        );
+        let _ = writeln!(out, "root:{}:{days}:0:99999:7:::", hashed(persona, account.and_then(|a| a.password.as_deref()), "root"));
     }
     for a in persona.accounts.iter().filter(|a| a.uid != 0) {
-        let _ = writeln!(
-            out,
-            "{}:{}:{days}:0:99999:7:::",
-            a.name,
-            hashed(persona, a.password.as_deref(), &a.name)
-        );
+        let _ = writeln!(out, "{}:{}:{days}:0:99999:7:::", a.name, hashed(persona, a.password.as_deref(), &a.name));
     }
     out
 }
@@ -78,9 +64,7 @@ fn hashed(persona: &Persona, password: Option<&str>, name: &str) -> String {
         return "!".into();
     };
     let mut rng = hardware::rng(persona, &format!("shell/salt/{name}"));
-    let salt: String = (0..16)
-        .map(|_| char::from(ITOA[rng.random_range(0..64)]))
-        .collect();
+    let salt: String = (0..16).map(|_| char::from(ITOA[rng.random_range(0..64)])).collect();
     sha512_crypt(password.as_bytes(), salt.as_bytes())
 }
 
@@ -90,12 +74,7 @@ const ITOA: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 pub(crate) fn sha512_crypt(password: &[u8], salt: &[u8]) -> String {
     let salt = salt.get(..16).unwrap_or(salt);
     let password = password.get(..256).unwrap_or(password);
-    let b: [u8; 64] = Sha512::new()
-        .chain_update(password)
-        .chain_update(salt)
-        .chain_update(password)
-        .finalize()
-        .into();
+    let b: [u8; 64] = Sha512::new().chain_update(password).chain_update(salt).chain_update(password).finalize().into();
     let mut a = Sha512::new().chain_update(password).chain_update(salt);
     let mut left = password.len();
     while left > 0 {
@@ -169,9 +148,7 @@ fn auth_log(persona: &Persona, now: Micros) -> String {
     let mut at = start.max(persona.booted.seconds() + 60);
     let mut out = String::new();
     let mut pid = rng.random_range(1500..3000u32);
-    let stamp = |t: i64, us: u32| {
-        local(persona, t, "%Y-%m-%dT%H:%M:%S") + &format!(".{us:06}") + &local(persona, t, "%:z")
-    };
+    let stamp = |t: i64, us: u32| local(persona, t, "%Y-%m-%dT%H:%M:%S") + &format!(".{us:06}") + &local(persona, t, "%:z");
     let host = &persona.hostname;
     while at < now.seconds() && out.len() < 60_000 {
         let hour = at - at.rem_euclid(3600) + 17 * 60 + 1;
@@ -181,16 +158,9 @@ fn auth_log(persona: &Persona, now: Micros) -> String {
         }
         pid += rng.random_range(4..90u32);
         let us = rng.random_range(0..900_000u32);
-        let _ = writeln!(
-            out,
-            "{} {host} CRON[{pid}]: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)",
-            stamp(t, us)
-        );
-        let _ = writeln!(
-            out,
-            "{} {host} CRON[{pid}]: pam_unix(cron:session): session closed for user root",
-            stamp(t, us + 4000)
-        );
+        let _ =
+            writeln!(out, "{} {host} CRON[{pid}]: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)", stamp(t, us));
+        let _ = writeln!(out, "{} {host} CRON[{pid}]: pam_unix(cron:session): session closed for user root", stamp(t, us + 4000));
         at = t + 60;
     }
     out
@@ -201,16 +171,10 @@ fn syslog(persona: &Persona, now: Micros, all: bool) -> String {
     let mut out = String::new();
     let host = &persona.hostname;
     let boot = persona.booted.seconds();
-    let stamp = |t: i64, us: u32| {
-        local(persona, t, "%Y-%m-%dT%H:%M:%S") + &format!(".{us:06}") + &local(persona, t, "%:z")
-    };
+    let stamp = |t: i64, us: u32| local(persona, t, "%Y-%m-%dT%H:%M:%S") + &format!(".{us:06}") + &local(persona, t, "%:z");
     if now.seconds() - boot < 7 * 86_400 {
         for (n, line) in dmesg_lines(persona).iter().enumerate() {
-            let _ = writeln!(
-                out,
-                "{} {host} kernel: {line}",
-                stamp(boot + 3, 120_000 + u32::try_from(n).unwrap_or(0) * 211)
-            );
+            let _ = writeln!(out, "{} {host} kernel: {line}", stamp(boot + 3, 120_000 + u32::try_from(n).unwrap_or(0) * 211));
         }
     }
     if all {
@@ -241,19 +205,13 @@ pub(crate) fn dmesg_lines(persona: &Persona) -> Vec<String> {
     let d = &persona.distro;
     let mut out = vec![
         format!("Linux version {} {}", d.kernel_release, d.kernel_version),
-        format!(
-            "Command line: BOOT_IMAGE=/boot/vmlinuz-{} ro quiet",
-            d.kernel_release
-        ),
+        format!("Command line: BOOT_IMAGE=/boot/vmlinuz-{} ro quiet", d.kernel_release),
         "BIOS-provided physical RAM map:".into(),
         "BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable".into(),
         "BIOS-e820: [mem 0x000000000009fc00-0x000000000009ffff] reserved".into(),
         "NX (Execute Disable) protection: active".into(),
         format!("SMBIOS 2.8 present."),
-        format!(
-            "DMI: {} {}, BIOS {} {}",
-            hw.sys_vendor, hw.product, hw.bios, hw.bios_date
-        ),
+        format!("DMI: {} {}, BIOS {} {}", hw.sys_vendor, hw.product, hw.bios, hw.bios_date),
     ];
     if let Some(h) = hw.hypervisor {
         out.push(format!(
@@ -269,7 +227,11 @@ pub(crate) fn dmesg_lines(persona: &Persona) -> Vec<String> {
     }
     out.extend([
         format!("tsc: Detected {:.3} MHz processor", hw.mhz),
-        format!("Memory: {}K/{}K available (14342K kernel code, 2332K rwdata, 9056K rodata, 2780K init, 17408K bss)", hw.mem_kb - 9000, hw.mem_kb + 40_000),
+        format!(
+            "Memory: {}K/{}K available (14342K kernel code, 2332K rwdata, 9056K rodata, 2780K init, 17408K bss)",
+            hw.mem_kb - 9000,
+            hw.mem_kb + 40_000
+        ),
         format!("smpboot: CPU0: {} (family: {:#x}, model: {:#x}, stepping: {:#x})", hw.cpu, hw.family, hw.model, hw.stepping),
         format!("smp: Brought up 1 node, {} CPU{}", hw.cores, if hw.cores == 1 { "" } else { "s" }),
         "NET: Registered PF_INET protocol family".into(),
@@ -286,18 +248,12 @@ pub(crate) fn dmesg_lines(persona: &Persona) -> Vec<String> {
 /// Packages of a Debian-like machine: name, version, short description.
 pub(crate) fn packages(persona: &Persona) -> Vec<(String, String, String)> {
     let skeleton = Skeleton::of(Family::Debian);
-    let mut names: Vec<String> = skeleton
-        .list(b"/usr/share/doc")
-        .iter()
-        .map(|e| String::from_utf8_lossy(&e.name).into_owned())
-        .collect();
+    let mut names: Vec<String> = skeleton.list(b"/usr/share/doc").iter().map(|e| String::from_utf8_lossy(&e.name).into_owned()).collect();
     names.sort();
     names
         .into_iter()
         .map(|n| {
-            let key = n
-                .bytes()
-                .fold(5381u32, |h, b| h.wrapping_mul(33) ^ u32::from(b));
+            let key = n.bytes().fold(5381u32, |h, b| h.wrapping_mul(33) ^ u32::from(b));
             let known = match n.as_str() {
                 "bash" => Some("5.2.15-2+b8"),
                 "coreutils" => Some("9.1-1"),
@@ -311,27 +267,12 @@ pub(crate) fn packages(persona: &Persona) -> Vec<(String, String, String)> {
                 _ => None,
             };
             let ssh = persona.service("ssh").map(|s| {
-                format!(
-                    "1:{}-{}",
-                    s.software.version,
-                    s.software
-                        .package
-                        .trim_start_matches("Debian-")
-                        .trim_start_matches("Ubuntu-")
-                )
+                format!("1:{}-{}", s.software.version, s.software.package.trim_start_matches("Debian-").trim_start_matches("Ubuntu-"))
             });
             let version = match known {
                 Some(v) => v.to_owned(),
-                None if n.starts_with("openssh") => {
-                    ssh.unwrap_or_else(|| "1:9.2p1-2+deb12u5".into())
-                }
-                None => format!(
-                    "{}.{}.{}-{}",
-                    key % 4 + 1,
-                    key / 7 % 20,
-                    key / 31 % 9,
-                    key / 101 % 4 + 1
-                ),
+                None if n.starts_with("openssh") => ssh.unwrap_or_else(|| "1:9.2p1-2+deb12u5".into()),
+                None => format!("{}.{}.{}-{}", key % 4 + 1, key / 7 % 20, key / 31 % 9, key / 101 % 4 + 1),
             };
             let what = format!("{} package", n);
             (n, version, what)

@@ -64,11 +64,7 @@ type Found = (Vec<u8>, Option<Node>);
 impl Fs {
     /// The file system that `visit` sees at `now`.
     pub fn of(visit: &Visit, now: Micros) -> Self {
-        Self {
-            image: Image::of(&visit.persona),
-            memory: visit.memory.clone(),
-            live: Arc::new(Mutex::new(Live::new(visit, now))),
-        }
+        Self { image: Image::of(&visit.persona), memory: visit.memory.clone(), live: Arc::new(Mutex::new(Live::new(visit, now))) }
     }
 
     pub(crate) fn persona(&self) -> &Arc<Persona> {
@@ -117,9 +113,7 @@ impl Fs {
             if offset >= end {
                 return Ok(Bytes::new());
             }
-            let from = usize::try_from(offset)
-                .unwrap_or(usize::MAX)
-                .min(bytes.len());
+            let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
             let to = usize::try_from(end).unwrap_or(usize::MAX).min(bytes.len());
             let mut part = bytes.slice(from..to).to_vec();
             part.resize(usize::try_from(end - offset).unwrap_or(len), 0);
@@ -131,15 +125,7 @@ impl Fs {
     }
 
     /// Writes to a file, which is made with `mode` if it does not exist.
-    pub fn write(
-        &self,
-        who: &Who,
-        path: &[u8],
-        bytes: &[u8],
-        how: WriteMode,
-        mode: u32,
-        now: Micros,
-    ) -> Result<(), Errno> {
+    pub fn write(&self, who: &Who, path: &[u8], bytes: &[u8], how: WriteMode, mode: u32, now: Micros) -> Result<(), Errno> {
         let (canon, node) = self.resolve(who, path, true, 0)?;
         let (mut meta, old) = match node {
             Some(node) => {
@@ -154,11 +140,7 @@ impl Fs {
                 if live::owns(&canon) {
                     return live::write(&canon);
                 }
-                let old = if how == WriteMode::Truncate {
-                    Bytes::new()
-                } else {
-                    self.content(&canon, &node)
-                };
+                let old = if how == WriteMode::Truncate { Bytes::new() } else { self.content(&canon, &node) };
                 (node.meta, old)
             }
             None => {
@@ -166,11 +148,7 @@ impl Fs {
                 (self.fresh(who, &canon, Kind::File, mode, now), Bytes::new())
             }
         };
-        let old_size = if how == WriteMode::Truncate {
-            0
-        } else {
-            meta.size
-        };
+        let old_size = if how == WriteMode::Truncate { 0 } else { meta.size };
         let at = match how {
             WriteMode::Truncate => 0,
             WriteMode::Append => old_size,
@@ -182,9 +160,7 @@ impl Fs {
         }
         let mut data = old.to_vec();
         if bytes.iter().any(|&b| b != 0) || at < data.len() as u64 {
-            let end = usize::try_from(at)
-                .unwrap_or(usize::MAX)
-                .saturating_add(bytes.len());
+            let end = usize::try_from(at).unwrap_or(usize::MAX).saturating_add(bytes.len());
             if end > LARGEST {
                 return Err(Errno::ENOSPC);
             }
@@ -220,10 +196,7 @@ impl Fs {
         let mut meta = node.meta;
         meta.size = size;
         meta.mtime = now;
-        self.put(
-            &canon,
-            &Left::Written(meta, Body::Sparse(data.slice(..keep))),
-        )
+        self.put(&canon, &Left::Written(meta, Body::Sparse(data.slice(..keep))))
     }
 
     /// `mkdir(2)`.
@@ -232,14 +205,7 @@ impl Fs {
     }
 
     /// `mknod(2)` for pipes, sockets and devices.
-    pub fn mknod(
-        &self,
-        who: &Who,
-        path: &[u8],
-        kind: Kind,
-        mode: u32,
-        now: Micros,
-    ) -> Result<(), Errno> {
+    pub fn mknod(&self, who: &Who, path: &[u8], kind: Kind, mode: u32, now: Micros) -> Result<(), Errno> {
         if who.uid != 0 && matches!(kind, Kind::Char(..) | Kind::Block(..)) {
             return Err(Errno::EPERM);
         }
@@ -251,14 +217,7 @@ impl Fs {
         if target.is_empty() {
             return Err(Errno::ENOENT);
         }
-        self.make(
-            who,
-            path,
-            Kind::Link,
-            0o777,
-            Body::Link(target.to_vec()),
-            now,
-        )
+        self.make(who, path, Kind::Link, 0o777, Body::Link(target.to_vec()), now)
     }
 
     /// `link(2)`.
@@ -300,12 +259,7 @@ impl Fs {
         if !node.meta.is_dir() {
             return Err(Errno::ENOTDIR);
         }
-        if canon == b"/"
-            || matches!(
-                &*canon,
-                b"/proc" | b"/sys" | b"/dev" | b"/run" | b"/dev/shm" | b"/dev/pts" | b"/boot"
-            )
-        {
+        if canon == b"/" || matches!(&*canon, b"/proc" | b"/sys" | b"/dev" | b"/run" | b"/dev/shm" | b"/dev/pts" | b"/boot") {
             return Err(Errno::EBUSY);
         }
         self.may_remove(who, &canon, &node)?;
@@ -363,14 +317,7 @@ impl Fs {
     }
 
     /// `chown(2)`; `follow` as against `lchown(2)`.
-    pub fn chown(
-        &self,
-        who: &Who,
-        path: &[u8],
-        uid: Option<u32>,
-        gid: Option<u32>,
-        follow: bool,
-    ) -> Result<(), Errno> {
+    pub fn chown(&self, who: &Who, path: &[u8], uid: Option<u32>, gid: Option<u32>, follow: bool) -> Result<(), Errno> {
         let (canon, node) = self.existing(who, path, follow)?;
         let own_group = who.uid == node.meta.uid && gid.is_none_or(|g| who.in_group(g));
         if who.uid != 0 && (uid.is_some_and(|u| u != node.meta.uid) || !own_group) {
@@ -383,13 +330,7 @@ impl Fs {
     }
 
     /// `utimensat(2)`; `None` leaves a time as it is.
-    pub fn utimes(
-        &self,
-        who: &Who,
-        path: &[u8],
-        atime: Option<Micros>,
-        mtime: Option<Micros>,
-    ) -> Result<(), Errno> {
+    pub fn utimes(&self, who: &Who, path: &[u8], atime: Option<Micros>, mtime: Option<Micros>) -> Result<(), Errno> {
         let (canon, node) = self.existing(who, path, true)?;
         if who.uid != 0 && who.uid != node.meta.uid && !node.meta.allows(who, 2) {
             return Err(Errno::EACCES);
@@ -411,11 +352,7 @@ impl Fs {
         if want & 2 != 0 && canon.starts_with(b"/sys/") && node.meta.mode & 0o222 == 0 {
             return Err(Errno::EACCES);
         }
-        if node.meta.allows(who, want) {
-            Ok(())
-        } else {
-            Err(Errno::EACCES)
-        }
+        if node.meta.allows(who, want) { Ok(()) } else { Err(Errno::EACCES) }
     }
 
     /// The name of the program the base image keeps at `path` (links followed), if it is one.
@@ -483,10 +420,7 @@ impl Fs {
         let want_dir = path.ends_with(b"/") || path.ends_with(b"/.");
         let mut canon: Vec<u8> = Vec::with_capacity(path.len());
         let mut node = self.node(b"/").ok_or(Errno::EIO)?;
-        let mut parts = path
-            .split(|&b| b == b'/')
-            .filter(|p| !p.is_empty())
-            .peekable();
+        let mut parts = path.split(|&b| b == b'/').filter(|p| !p.is_empty()).peekable();
         while let Some(part) = parts.next() {
             if part.len() > 255 {
                 return Err(Errno::ENAMETOOLONG);
@@ -512,11 +446,7 @@ impl Fs {
             canon.extend_from_slice(part);
             let last = parts.peek().is_none();
             let Some(next) = self.node(&canon) else {
-                return if last {
-                    Ok((canon, None))
-                } else {
-                    Err(Errno::ENOENT)
-                };
+                return if last { Ok((canon, None)) } else { Err(Errno::ENOENT) };
             };
             if let (Body::Link(target), true) = (&next.body, !last || follow || want_dir) {
                 if links >= 40 {
@@ -552,44 +482,22 @@ impl Fs {
         match self.memory.get(&key(canon)).as_ref().and_then(Left::decode) {
             Some(Left::Gone) => None,
             Some(Left::Written(meta, body)) => Some(Node { meta, body }),
-            Some(Left::Touched(meta)) => base().map(|node| Node {
-                meta: Meta {
-                    kind: node.meta.kind,
-                    size: node.meta.size,
-                    ..meta
-                },
-                body: node.body,
-            }),
+            Some(Left::Touched(meta)) => {
+                base().map(|node| Node { meta: Meta { kind: node.meta.kind, size: node.meta.size, ..meta }, body: node.body })
+            }
             None => base(),
         }
     }
 
     fn base(&self, canon: &[u8]) -> Option<Node> {
-        if live::owns(canon) {
-            live::node(self, canon)
-        } else {
-            self.image.node(canon)
-        }
+        if live::owns(canon) { live::node(self, canon) } else { self.image.node(canon) }
     }
 
     pub(crate) fn children(&self, canon: &[u8]) -> Vec<(Vec<u8>, Meta)> {
-        let mut names: BTreeSet<Vec<u8>> = if live::owns(canon) {
-            live::names(self, canon)
-        } else {
-            self.image.names(canon)
-        }
-        .into_iter()
-        .collect();
-        let dir = if canon == b"/" {
-            PREFIX.to_owned()
-        } else {
-            format!("{}/", key(canon))
-        };
-        let dir = if canon == b"/" {
-            format!("{dir}/")
-        } else {
-            dir
-        };
+        let mut names: BTreeSet<Vec<u8>> =
+            if live::owns(canon) { live::names(self, canon) } else { self.image.names(canon) }.into_iter().collect();
+        let dir = if canon == b"/" { PREFIX.to_owned() } else { format!("{}/", key(canon)) };
+        let dir = if canon == b"/" { format!("{dir}/") } else { dir };
         for (k, _) in self.memory.under(&dir) {
             if let Some(rest) = k.get(dir.len()..)
                 && !rest.is_empty()
@@ -598,11 +506,7 @@ impl Fs {
                 names.insert(unescape(rest));
             }
         }
-        let mut path = if canon == b"/" {
-            Vec::new()
-        } else {
-            canon.to_vec()
-        };
+        let mut path = if canon == b"/" { Vec::new() } else { canon.to_vec() };
         path.push(b'/');
         let stem = path.len();
         names
@@ -619,9 +523,7 @@ impl Fs {
         match &node.body {
             Body::Bytes(bytes) => bytes.clone(),
             Body::Sparse(bytes) => {
-                let size = usize::try_from(node.meta.size)
-                    .unwrap_or(LARGEST)
-                    .min(LARGEST);
+                let size = usize::try_from(node.meta.size).unwrap_or(LARGEST).min(LARGEST);
                 if bytes.len() >= size {
                     return bytes.slice(..size);
                 }
@@ -644,15 +546,7 @@ impl Fs {
         }
     }
 
-    fn make(
-        &self,
-        who: &Who,
-        path: &[u8],
-        kind: Kind,
-        mode: u32,
-        body: Body,
-        now: Micros,
-    ) -> Result<(), Errno> {
+    fn make(&self, who: &Who, path: &[u8], kind: Kind, mode: u32, body: Body, now: Micros) -> Result<(), Errno> {
         let (canon, there) = self.resolve(who, path, false, 0)?;
         if there.is_some() {
             return Err(Errno::EEXIST);
@@ -674,26 +568,14 @@ impl Fs {
 
     fn fresh(&self, who: &Who, canon: &[u8], kind: Kind, mode: u32, now: Micros) -> Meta {
         let (gid, sgid) = match self.node(parent(canon)) {
-            Some(dir) if dir.meta.mode & 0o2000 != 0 => {
-                (dir.meta.gid, if kind == Kind::Dir { 0o2000 } else { 0 })
-            }
+            Some(dir) if dir.meta.mode & 0o2000 != 0 => (dir.meta.gid, if kind == Kind::Dir { 0o2000 } else { 0 }),
             _ => (who.gid, 0),
         };
         let nlink = if kind == Kind::Dir { 2 } else { 1 };
         let mut seed = canon.to_vec();
         seed.extend_from_slice(&now.0.to_le_bytes());
         let ino = image::inode(self.persona(), &seed);
-        Meta {
-            kind,
-            mode: (mode & 0o7777) | sgid,
-            uid: who.uid,
-            gid,
-            size: 0,
-            mtime: now,
-            atime: now,
-            nlink,
-            ino,
-        }
+        Meta { kind, mode: (mode & 0o7777) | sgid, uid: who.uid, gid, size: 0, mtime: now, atime: now, nlink, ino }
     }
 
     /// Whether `who` may add names to or take names from `dir`.
@@ -705,11 +587,7 @@ impl Fs {
         if live::owns(dir) {
             return Err(live::refuse_new(dir, who));
         }
-        if node.meta.allows(who, 3) {
-            Ok(())
-        } else {
-            Err(Errno::EACCES)
-        }
+        if node.meta.allows(who, 3) { Ok(()) } else { Err(Errno::EACCES) }
     }
 
     fn may_remove(&self, who: &Who, canon: &[u8], node: &Node) -> Result<(), Errno> {
@@ -718,36 +596,18 @@ impl Fs {
         }
         let dir = parent(canon);
         self.may_change_dir(who, dir)?;
-        let sticky = self
-            .node(dir)
-            .is_some_and(|d| d.meta.mode & 0o1000 != 0 && d.meta.uid != who.uid);
-        if sticky && who.uid != 0 && node.meta.uid != who.uid {
-            Err(Errno::EPERM)
-        } else {
-            Ok(())
-        }
+        let sticky = self.node(dir).is_some_and(|d| d.meta.mode & 0o1000 != 0 && d.meta.uid != who.uid);
+        if sticky && who.uid != 0 && node.meta.uid != who.uid { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    fn retouch(
-        &self,
-        canon: &[u8],
-        node: &Node,
-        change: impl FnOnce(&mut Meta),
-    ) -> Result<(), Errno> {
+    fn retouch(&self, canon: &[u8], node: &Node, change: impl FnOnce(&mut Meta)) -> Result<(), Errno> {
         if live::owns(canon) {
             return Err(Errno::EPERM);
         }
         let mut meta = node.meta.clone();
         change(&mut meta);
-        let written = matches!(
-            self.memory.get(&key(canon)).as_ref().and_then(Left::decode),
-            Some(Left::Written(..))
-        );
-        let left = if written {
-            Left::Written(meta, self.owned_body(canon, node))
-        } else {
-            Left::Touched(meta)
-        };
+        let written = matches!(self.memory.get(&key(canon)).as_ref().and_then(Left::decode), Some(Left::Written(..)));
+        let left = if written { Left::Written(meta, self.owned_body(canon, node)) } else { Left::Touched(meta) };
         self.put(canon, &left)
     }
 
@@ -762,10 +622,7 @@ impl Fs {
         if *moved > MOST_PATHS {
             return Err(Errno::ENOSPC);
         }
-        self.put(
-            to,
-            &Left::Written(node.meta.clone(), self.owned_body(from, node)),
-        )?;
+        self.put(to, &Left::Written(node.meta.clone(), self.owned_body(from, node)))?;
         if node.meta.is_dir() {
             for (name, _) in self.children(from) {
                 let (a, b) = (join(from, &name), join(to, &name));
@@ -789,21 +646,13 @@ impl Fs {
     }
 
     fn put(&self, canon: &[u8], left: &Left) -> Result<(), Errno> {
-        if self.memory.set(&key(canon), left.encode()) {
-            Ok(())
-        } else {
-            Err(Errno::ENOSPC)
-        }
+        if self.memory.set(&key(canon), left.encode()) { Ok(()) } else { Err(Errno::ENOSPC) }
     }
 }
 
 /// `dir` and `name` joined.
 pub(crate) fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = if dir == b"/" {
-        Vec::new()
-    } else {
-        dir.to_vec()
-    };
+    let mut path = if dir == b"/" { Vec::new() } else { dir.to_vec() };
     path.push(b'/');
     path.extend_from_slice(name);
     path

@@ -15,11 +15,7 @@ pub struct Who {
 impl Who {
     /// The superuser.
     pub fn root() -> Self {
-        Self {
-            uid: 0,
-            gid: 0,
-            groups: vec![0],
-        }
+        Self { uid: 0, gid: 0, groups: vec![0] }
     }
 
     /// Whether `gid` is among its groups.
@@ -188,14 +184,8 @@ impl Left {
             b'l' => (Kind::Link, Body::Link(rest.to_vec())),
             b'p' => (Kind::Fifo, Body::None),
             b's' => (Kind::Socket, Body::None),
-            b'c' => (
-                Kind::Char((meta.size >> 20) as u32, (meta.size & 0xf_ffff) as u32),
-                Body::None,
-            ),
-            b'b' => (
-                Kind::Block((meta.size >> 20) as u32, (meta.size & 0xf_ffff) as u32),
-                Body::None,
-            ),
+            b'c' => (Kind::Char((meta.size >> 20) as u32, (meta.size & 0xf_ffff) as u32), Body::None),
+            b'b' => (Kind::Block((meta.size >> 20) as u32, (meta.size & 0xf_ffff) as u32), Body::None),
             _ => (Kind::File, Body::Sparse(rest)),
         };
         meta.kind = kind;

@@ -8,13 +8,8 @@ use std::fmt::Write as _;
 use super::{Kind, hardware, image::Furnish, node::Made, skeleton::Family};
 
 /// System accounts of a distribution: name, uid, gid, gecos, home, shell.
-pub(crate) fn system_accounts(
-    persona: &Persona,
-    family: Family,
-) -> Vec<(String, u32, u32, String, String, String)> {
-    let row = |n: &str, u, g, c: &str, h: &str, s: &str| {
-        (n.to_owned(), u, g, c.to_owned(), h.to_owned(), s.to_owned())
-    };
+pub(crate) fn system_accounts(persona: &Persona, family: Family) -> Vec<(String, u32, u32, String, String, String)> {
+    let row = |n: &str, u, g, c: &str, h: &str, s: &str| (n.to_owned(), u, g, c.to_owned(), h.to_owned(), s.to_owned());
     let no = "/usr/sbin/nologin";
     let mut list = match family {
         Family::Alpine => {
@@ -58,22 +53,8 @@ pub(crate) fn system_accounts(
                 row("systemd-coredump", 999, 997, "systemd Core Dumper", "/", no),
                 row("dbus", 81, 81, "System message bus", "/", no),
                 row("tss", 59, 59, "Account used for TPM access", "/", no),
-                row(
-                    "sshd",
-                    74,
-                    74,
-                    "Privilege-separated SSH",
-                    "/usr/share/empty.sshd",
-                    no,
-                ),
-                row(
-                    "chrony",
-                    993,
-                    990,
-                    "chrony system user",
-                    "/var/lib/chrony",
-                    no,
-                ),
+                row("sshd", 74, 74, "Privilege-separated SSH", "/usr/share/empty.sshd", no),
+                row("chrony", 993, 990, "chrony system user", "/var/lib/chrony", no),
             ]
         }
         _ => vec![
@@ -95,22 +76,8 @@ pub(crate) fn system_accounts(
             row("irc", 39, 39, "ircd", "/run/ircd", no),
             row("_apt", 42, 65534, "", "/nonexistent", no),
             row("nobody", 65534, 65534, "nobody", "/nonexistent", no),
-            row(
-                "systemd-network",
-                998,
-                998,
-                "systemd Network Management",
-                "/",
-                no,
-            ),
-            row(
-                "systemd-timesync",
-                997,
-                997,
-                "systemd Time Synchronization",
-                "/",
-                no,
-            ),
+            row("systemd-network", 998, 998, "systemd Network Management", "/", no),
+            row("systemd-timesync", 997, 997, "systemd Time Synchronization", "/", no),
             row("messagebus", 100, 107, "", "/nonexistent", no),
             row("sshd", 101, 65534, "", "/run/sshd", no),
         ],
@@ -126,12 +93,7 @@ pub(crate) fn system_accounts(
             "smtp" => ("postfix", 106, "", "/var/spool/postfix"),
             "mysql" => ("mysql", 107, "MySQL Server,,,", "/nonexistent"),
             "redis" => ("redis", 108, "", "/var/lib/redis"),
-            "postgres" => (
-                "postgres",
-                109,
-                "PostgreSQL administrator,,,",
-                "/var/lib/postgresql",
-            ),
+            "postgres" => ("postgres", 109, "PostgreSQL administrator,,,", "/var/lib/postgresql"),
             "mongodb" => ("mongodb", 110, "", "/var/lib/mongodb"),
             "ftp" => ("ftp", 104, "ftp daemon,,,", "/srv/ftp"),
             "telnet" => ("telnetd", 103, "", "/nonexistent"),
@@ -267,15 +229,8 @@ pub(crate) fn groups(persona: &Persona, family: Family) -> Vec<(String, u32, Vec
             ("nobody", 65534),
         ],
     };
-    let admin = if family.debian_like() {
-        "sudo"
-    } else {
-        "wheel"
-    };
-    let mut out: Vec<(String, u32, Vec<String>)> = base
-        .iter()
-        .map(|&(n, g)| (n.to_owned(), g, Vec::new()))
-        .collect();
+    let admin = if family.debian_like() { "sudo" } else { "wheel" };
+    let mut out: Vec<(String, u32, Vec<String>)> = base.iter().map(|&(n, g)| (n.to_owned(), g, Vec::new())).collect();
     for a in system_accounts(persona, family) {
         if !out.iter().any(|g| g.1 == a.2) {
             out.push((a.0, a.2, Vec::new()));
@@ -285,18 +240,7 @@ pub(crate) fn groups(persona: &Persona, family: Family) -> Vec<(String, u32, Vec
         let first_human = a.uid == 1000 && family.debian_like();
         for (name, _, members) in &mut out {
             if (a.sudo && name == admin)
-                || (first_human
-                    && matches!(
-                        name.as_str(),
-                        "cdrom"
-                            | "floppy"
-                            | "audio"
-                            | "dip"
-                            | "video"
-                            | "plugdev"
-                            | "users"
-                            | "netdev"
-                    ))
+                || (first_human && matches!(name.as_str(), "cdrom" | "floppy" | "audio" | "dip" | "video" | "plugdev" | "users" | "netdev"))
             {
                 members.push(a.name.clone());
             }
@@ -325,12 +269,7 @@ pub(crate) fn furnish(f: &mut Furnish<'_>) {
 fn layout(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i64, boot: i64) {
     let root = (0, 0);
     if family != Family::Alpine {
-        for (path, target) in [
-            ("/bin", "usr/bin"),
-            ("/sbin", "usr/sbin"),
-            ("/lib", "usr/lib"),
-            ("/lib64", "usr/lib64"),
-        ] {
+        for (path, target) in [("/bin", "usr/bin"), ("/sbin", "usr/sbin"), ("/lib", "usr/lib"), ("/lib64", "usr/lib64")] {
             f.link(path, target, made);
         }
     }
@@ -376,22 +315,10 @@ fn layout(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i64, boot: i64
         ("/run/sshd", 0o755),
         ("/lost+found", 0o700),
     ] {
-        if family == Family::Alpine
-            && matches!(
-                path,
-                "/lost+found" | "/run/systemd" | "/var/backups" | "/usr/src"
-            )
-        {
+        if family == Family::Alpine && matches!(path, "/lost+found" | "/run/systemd" | "/var/backups" | "/usr/src") {
             continue;
         }
-        let at = if path.starts_with("/run")
-            || path.starts_with("/dev")
-            || matches!(path, "/proc" | "/sys")
-        {
-            boot
-        } else {
-            made
-        };
+        let at = if path.starts_with("/run") || path.starts_with("/dev") || matches!(path, "/proc" | "/sys") { boot } else { made };
         f.dir(path, mode, root, at);
     }
     f.link("/var/run", "/run", made);
@@ -421,13 +348,7 @@ fn layout(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i64, boot: i64
         ("net/tun", 10, 200, 0o666, 0),
         ("loop-control", 10, 237, 0o660, 6),
     ] {
-        f.special(
-            &format!("/dev/{name}"),
-            Kind::Char(major, minor),
-            mode,
-            (0, gid),
-            boot,
-        );
+        f.special(&format!("/dev/{name}"), Kind::Char(major, minor), mode, (0, gid), boot);
     }
     let major = if hw.disk.starts_with("vd") {
         254
@@ -436,30 +357,12 @@ fn layout(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i64, boot: i64
     } else {
         8
     };
-    f.special(
-        &format!("/dev/{}", hw.disk),
-        Kind::Block(major, 0),
-        0o660,
-        (0, 6),
-        boot,
-    );
+    f.special(&format!("/dev/{}", hw.disk), Kind::Block(major, 0), 0o660, (0, 6), boot);
     for n in [1, 2, 5] {
-        f.special(
-            &format!("/dev/{}", hw.part(n)),
-            Kind::Block(major, n),
-            0o660,
-            (0, 6),
-            boot,
-        );
+        f.special(&format!("/dev/{}", hw.part(n)), Kind::Block(major, n), 0o660, (0, 6), boot);
     }
     for n in 0..8 {
-        f.special(
-            &format!("/dev/loop{n}"),
-            Kind::Block(7, n),
-            0o660,
-            (0, 6),
-            boot,
-        );
+        f.special(&format!("/dev/loop{n}"), Kind::Block(7, n), 0o660, (0, 6), boot);
     }
     for (name, target) in [
         ("fd", "/proc/self/fd"),
@@ -475,34 +378,10 @@ fn layout(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i64, boot: i64
     }
     if family != Family::Alpine {
         let k = &p.distro.kernel_release;
-        f.filler(
-            &format!("/boot/config-{k}"),
-            0o644,
-            root,
-            made - 400_000,
-            259_612,
-        );
-        f.filler(
-            &format!("/boot/initrd.img-{k}"),
-            0o644,
-            root,
-            made + 900,
-            39_000_000 + u64::from(p.seed[7]) * 4099,
-        );
-        f.filler(
-            &format!("/boot/System.map-{k}"),
-            0o644,
-            root,
-            made - 400_000,
-            83,
-        );
-        f.filler(
-            &format!("/boot/vmlinuz-{k}"),
-            0o644,
-            root,
-            made - 400_000,
-            8_219_520,
-        );
+        f.filler(&format!("/boot/config-{k}"), 0o644, root, made - 400_000, 259_612);
+        f.filler(&format!("/boot/initrd.img-{k}"), 0o644, root, made + 900, 39_000_000 + u64::from(p.seed[7]) * 4099);
+        f.filler(&format!("/boot/System.map-{k}"), 0o644, root, made - 400_000, 83);
+        f.filler(&format!("/boot/vmlinuz-{k}"), 0o644, root, made - 400_000, 8_219_520);
         f.link("/vmlinuz", &format!("boot/vmlinuz-{k}"), made);
         f.link("/initrd.img", &format!("boot/initrd.img-{k}"), made);
         f.dir("/boot/grub", 0o755, root, made);
@@ -547,16 +426,11 @@ pub(crate) fn filler(path: &str, size: usize) -> Bytes {
         return out.into();
     }
     const WORDS: &[&str] = &[
-        "the", "set", "of", "a", "value", "default", "when", "option", "is", "not", "file",
-        "system", "to", "and", "for", "with", "user", "path", "name", "in", "this", "list",
-        "enable", "service", "config",
+        "the", "set", "of", "a", "value", "default", "when", "option", "is", "not", "file", "system", "to", "and", "for", "with", "user",
+        "path", "name", "in", "this", "list", "enable", "service", "config",
     ];
     let mut out = String::with_capacity(size + 80);
-    let comment = if path.starts_with("/etc") || path.ends_with(".conf") || path.ends_with(".sh") {
-        "# "
-    } else {
-        ""
-    };
+    let comment = if path.starts_with("/etc") || path.ends_with(".conf") || path.ends_with(".sh") { "# " } else { "" };
     if path.contains("bin/") || path.ends_with(".sh") {
         out.push_str("#!/bin/sh\n");
     }

@@ -60,26 +60,16 @@ impl Skeleton {
         static RHEL: OnceLock<Skeleton> = OnceLock::new();
         static ALPINE: OnceLock<Skeleton> = OnceLock::new();
         match family {
-            Family::Debian | Family::Ubuntu => {
-                DEBIAN.get_or_init(|| Self::read(include_bytes!("data/debian.gz"), Family::Debian))
-            }
-            Family::Rhel => {
-                RHEL.get_or_init(|| Self::read(include_bytes!("data/debian.gz"), Family::Rhel))
-            }
-            Family::Alpine => {
-                ALPINE.get_or_init(|| Self::read(include_bytes!("data/alpine.gz"), Family::Alpine))
-            }
+            Family::Debian | Family::Ubuntu => DEBIAN.get_or_init(|| Self::read(include_bytes!("data/debian.gz"), Family::Debian)),
+            Family::Rhel => RHEL.get_or_init(|| Self::read(include_bytes!("data/debian.gz"), Family::Rhel)),
+            Family::Alpine => ALPINE.get_or_init(|| Self::read(include_bytes!("data/alpine.gz"), Family::Alpine)),
         }
     }
 
     /// The entry at a canonical path.
     pub(crate) fn entry(&self, canon: &[u8]) -> Option<&Entry> {
         let cut = canon.iter().rposition(|&b| b == b'/')?;
-        let dir = if cut == 0 {
-            b"/".as_slice()
-        } else {
-            canon.get(..cut)?
-        };
+        let dir = if cut == 0 { b"/".as_slice() } else { canon.get(..cut)? };
         let name = canon.get(cut + 1..)?;
         let list = self.dirs.get(dir)?;
         let at = list.binary_search_by(|e| (*e.name).cmp(name)).ok()?;
@@ -97,32 +87,19 @@ impl Skeleton {
         let mut out = Self::default();
         for line in text.split(|&b| b == b'\n') {
             let mut parts = line.split(|&b| b == b'\t');
-            let (Some(kind), Some(mode), Some(size), Some(mtime), Some(path)) = (
-                parts.next(),
-                parts.next(),
-                parts.next(),
-                parts.next(),
-                parts.next(),
-            ) else {
+            let (Some(kind), Some(mode), Some(size), Some(mtime), Some(path)) =
+                (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+            else {
                 continue;
             };
             if family == Family::Rhel && !kept_on_rhel(path) {
                 continue;
             }
-            let number = |b: &[u8], radix| {
-                std::str::from_utf8(b)
-                    .ok()
-                    .and_then(|t| u32::from_str_radix(t, radix).ok())
-                    .unwrap_or(0)
-            };
+            let number = |b: &[u8], radix| std::str::from_utf8(b).ok().and_then(|t| u32::from_str_radix(t, radix).ok()).unwrap_or(0);
             let Some(cut) = path.iter().rposition(|&b| b == b'/') else {
                 continue;
             };
-            let dir: &[u8] = if cut == 0 {
-                b"/"
-            } else {
-                path.get(..cut).unwrap_or(b"/")
-            };
+            let dir: &[u8] = if cut == 0 { b"/" } else { path.get(..cut).unwrap_or(b"/") };
             let entry = Entry {
                 name: path.get(cut + 1..).unwrap_or_default().into(),
                 kind: kind.first().copied().unwrap_or(b'f'),
@@ -176,9 +153,7 @@ pub(crate) fn elf(name: &str, machine: &str, size: usize) -> Bytes {
     let size = size.clamp(1024, 8 * 1024 * 1024);
     let mut out = vec![0u8; size];
     let mut seed = [0u8; 32];
-    for (to, from) in seed.iter_mut().zip(Sha1::digest(
-        format!("text of {name} for {machine}").as_bytes(),
-    )) {
+    for (to, from) in seed.iter_mut().zip(Sha1::digest(format!("text of {name} for {machine}").as_bytes())) {
         *to = from;
     }
     ChaCha8Rng::from_seed(seed).fill_bytes(&mut out);
@@ -186,12 +161,7 @@ pub(crate) fn elf(name: &str, machine: &str, size: usize) -> Bytes {
     for (at, b) in out.iter_mut().enumerate() {
         match at % 7 {
             0 => *b = 0x48,
-            3 => {
-                *b = [0x89, 0x8b, 0x83, 0xe8]
-                    .get(usize::from(*b & 3))
-                    .copied()
-                    .unwrap_or(0)
-            }
+            3 => *b = [0x89, 0x8b, 0x83, 0xe8].get(usize::from(*b & 3)).copied().unwrap_or(0),
             5 if *b < 0x90 => *b = 0,
             _ => {}
         }
@@ -201,11 +171,7 @@ pub(crate) fn elf(name: &str, machine: &str, size: usize) -> Bytes {
     head.extend_from_slice(&3u16.to_le_bytes());
     head.extend_from_slice(&elf_machine(machine).to_le_bytes());
     head.extend_from_slice(&1u32.to_le_bytes());
-    let entry: u64 = if library {
-        0
-    } else {
-        0x1000 + u64::from(build_id(name)[0]) * 16
-    };
+    let entry: u64 = if library { 0 } else { 0x1000 + u64::from(build_id(name)[0]) * 16 };
     head.extend_from_slice(&entry.to_le_bytes());
     head.extend_from_slice(&64u64.to_le_bytes());
     let sections = (size as u64).saturating_sub(28 * 64) & !7;
@@ -253,9 +219,7 @@ pub(crate) fn elf(name: &str, machine: &str, size: usize) -> Bytes {
         part.copy_from_slice(strings.as_bytes());
     }
     let tail = b"\0.shstrtab\0.interp\0.note.gnu.build-id\0.gnu.hash\0.dynsym\0.dynstr\0.rela.dyn\0.init\0.text\0.fini\0.rodata\0.eh_frame\0.data\0.bss\0.gnu_debuglink\0";
-    let at = usize::try_from(sections)
-        .unwrap_or(0)
-        .saturating_sub(tail.len() + 8);
+    let at = usize::try_from(sections).unwrap_or(0).saturating_sub(tail.len() + 8);
     if at > 0x600
         && let Some(part) = out.get_mut(at..at + tail.len())
     {

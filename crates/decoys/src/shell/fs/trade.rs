@@ -15,11 +15,7 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
                 if product.contains("nginx") {
                     f.program("/usr/sbin/nginx", 1_217_000, made - 9_000_000);
                     f.file("/etc/nginx/sites-available/default", 0o644, root, made + 5000, format!("server {{\n\tlisten 80 default_server;\n\tlisten [::]:80 default_server;\n\troot /var/www/html;\n\tindex index.html;\n\tserver_name {};\n\tlocation / {{\n\t\ttry_files $uri $uri/ =404;\n\t}}\n}}\n", p.fqdn()));
-                    f.link(
-                        "/etc/nginx/sites-enabled/default",
-                        "/etc/nginx/sites-available/default",
-                        made,
-                    );
+                    f.link("/etc/nginx/sites-enabled/default", "/etc/nginx/sites-available/default", made);
                     f.file("/var/log/nginx/access.log", 0o640, (33, 4), boot, "");
                     f.file("/var/log/nginx/error.log", 0o640, (33, 4), boot, "");
                 } else {
@@ -33,11 +29,7 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
                         "Listen 80\n\n<IfModule ssl_module>\n\tListen 443\n</IfModule>\n",
                     );
                     f.file("/etc/apache2/sites-available/000-default.conf", 0o644, root, made + 5000, format!("<VirtualHost *:80>\n\tServerName {}\n\tServerAdmin webmaster@{}\n\tDocumentRoot /var/www/html\n\n\tErrorLog ${{APACHE_LOG_DIR}}/error.log\n\tCustomLog ${{APACHE_LOG_DIR}}/access.log combined\n</VirtualHost>\n", p.fqdn(), p.domain));
-                    f.link(
-                        "/etc/apache2/sites-enabled/000-default.conf",
-                        "../sites-available/000-default.conf",
-                        made,
-                    );
+                    f.link("/etc/apache2/sites-enabled/000-default.conf", "../sites-available/000-default.conf", made);
                     f.file("/var/log/apache2/access.log", 0o640, (0, 4), boot, "");
                     f.file("/var/log/apache2/error.log", 0o640, (0, 4), boot, "");
                 }
@@ -46,13 +38,7 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
                 let own = (107, 112);
                 f.dir("/var/lib/mysql", 0o755, own, boot);
                 f.filler("/var/lib/mysql/ibdata1", 0o660, own, boot + 30, 12_582_912);
-                f.filler(
-                    "/var/lib/mysql/ib_logfile0",
-                    0o660,
-                    own,
-                    boot + 30,
-                    8_388_608,
-                );
+                f.filler("/var/lib/mysql/ib_logfile0", 0o660, own, boot + 30, 8_388_608);
                 f.filler("/var/lib/mysql/aria_log_control", 0o660, own, boot, 52);
                 f.dir("/var/lib/mysql/mysql", 0o700, own, made + 5000);
                 f.dir("/var/lib/mysql/performance_schema", 0o700, own, made + 5000);
@@ -64,13 +50,7 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
                 f.program("/usr/bin/redis-server", 1_560_000, made - 9_000_000);
                 f.file("/etc/redis/redis.conf", 0o640, (108, 113), made + 5000, "bind 0.0.0.0\nprotected-mode no\nport 6379\ntcp-backlog 511\ntimeout 0\ntcp-keepalive 300\ndaemonize yes\nsupervised auto\npidfile /run/redis/redis-server.pid\nloglevel notice\nlogfile /var/log/redis/redis-server.log\ndatabases 16\nsave 900 1\nsave 300 10\nsave 60 10000\ndbfilename dump.rdb\ndir /var/lib/redis\n");
                 f.dir("/var/lib/redis", 0o750, (108, 113), boot);
-                f.file(
-                    "/var/log/redis/redis-server.log",
-                    0o640,
-                    (108, 4),
-                    boot + 8,
-                    "",
-                );
+                f.file("/var/log/redis/redis-server.log", 0o640, (108, 4), boot + 8, "");
             }
             "ftp" => {
                 f.dir("/srv/ftp", 0o755, (0, 109), made + 5000);
@@ -84,13 +64,7 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
                 f.program("/usr/sbin/postfix", 18_500, made - 9_000_000);
                 f.program("/usr/sbin/sendmail", 30_800, made - 9_000_000);
                 f.file("/etc/postfix/main.cf", 0o644, root, made + 5000, format!("smtpd_banner = $myhostname ESMTP $mail_name\nbiff = no\nappend_dot_mydomain = no\nreadme_directory = no\ncompatibility_level = 3.6\nmyhostname = {}\nmyorigin = /etc/mailname\nmydestination = $myhostname, {}, localhost.localdomain, localhost\nrelayhost =\nmynetworks = 127.0.0.0/8\ninet_interfaces = all\n", p.fqdn(), p.domain));
-                f.file(
-                    "/etc/mailname",
-                    0o644,
-                    root,
-                    made + 5000,
-                    format!("{}\n", p.fqdn()),
-                );
+                f.file("/etc/mailname", 0o644, root, made + 5000, format!("{}\n", p.fqdn()));
                 f.dir("/var/spool/postfix", 0o755, root, made + 5000);
             }
             "telnet" => {

@@ -29,7 +29,17 @@ fn eval_at(sh: &mut Sh, text: &[u8], depth: u32) -> Result<i64, Wrong> {
     e.blanks();
     if e.pos < e.text.len() {
         let c = e.text.get(e.pos).copied().unwrap_or(0);
-        let what = if is_name(c) || c == b'"' || c == b'\'' || c == b'.' || c == b'@' || c == b'#' || c == b'(' || c == b')' || c == b'$' || c >= 128 {
+        let what = if is_name(c)
+            || c == b'"'
+            || c == b'\''
+            || c == b'.'
+            || c == b'@'
+            || c == b'#'
+            || c == b'('
+            || c == b')'
+            || c == b'$'
+            || c >= 128
+        {
             if c == b'.' || c == b'@' || c == b'#' { "syntax error: invalid arithmetic operator" } else { "syntax error in expression" }
         } else if c == b'=' {
             "attempted assignment to non-variable"
@@ -94,7 +104,9 @@ impl Eval<'_> {
         let saved = self.pos;
         if let Some((name, index)) = self.lvalue()? {
             self.blanks();
-            let op: Option<&[u8]> = [b"<<=".as_slice(), b">>=", b"+=", b"-=", b"*=", b"/=", b"%=", b"&=", b"|=", b"^="].into_iter().find(|op| self.text.get(self.pos..).is_some_and(|r| r.starts_with(op)));
+            let op: Option<&[u8]> = [b"<<=".as_slice(), b">>=", b"+=", b"-=", b"*=", b"/=", b"%=", b"&=", b"|=", b"^="]
+                .into_iter()
+                .find(|op| self.text.get(self.pos..).is_some_and(|r| r.starts_with(op)));
             if let Some(op) = op {
                 self.pos += op.len();
                 let at = self.pos;
@@ -176,7 +188,11 @@ impl Eval<'_> {
             return Ok(text.iter().fold(0i64, |n, c| n * 10 + i64::from(c - b'0')));
         }
         if self.depth > 40 {
-            return Err(Wrong(format!("{}: expression recursion level exceeded (error token is \"{}\")", String::from_utf8_lossy(&text), String::from_utf8_lossy(&text))));
+            return Err(Wrong(format!(
+                "{}: expression recursion level exceeded (error token is \"{}\")",
+                String::from_utf8_lossy(&text),
+                String::from_utf8_lossy(&text)
+            )));
         }
         eval_at(self.sh, &text, self.depth + 8)
     }

@@ -15,7 +15,23 @@ pub(crate) type Builtin = for<'a> fn(&'a mut Sh, Vec<Vec<u8>>) -> Boxed<'a, Flow
 
 /// POSIX special builtins, which a function cannot hide in `sh`.
 pub(crate) fn is_special(name: &str) -> bool {
-    matches!(name, "." | ":" | "break" | "continue" | "eval" | "exec" | "exit" | "export" | "readonly" | "return" | "set" | "shift" | "times" | "trap" | "unset")
+    matches!(
+        name,
+        "." | ":"
+            | "break"
+            | "continue"
+            | "eval"
+            | "exec"
+            | "exit"
+            | "export"
+            | "readonly"
+            | "return"
+            | "set"
+            | "shift"
+            | "times"
+            | "trap"
+            | "unset"
+    )
 }
 
 /// Alphabetical; `true`: also in `dash` and BusyBox `ash`.
@@ -86,7 +102,12 @@ const TABLE: &[(&str, bool, Builtin)] = &[
 /// The builtin called `name`.
 pub(crate) fn find(flavor: Flavor, name: &str) -> Option<Builtin> {
     let at = TABLE.binary_search_by(|(n, ..)| (*n).cmp(name)).ok()?;
-    TABLE.get(at).filter(|(_, all, _)| *all || flavor == Flavor::Bash || (flavor == Flavor::Ash && matches!(name, "source" | "let" | "history" | "help"))).map(|(_, _, f)| *f)
+    TABLE
+        .get(at)
+        .filter(|(_, all, _)| {
+            *all || flavor == Flavor::Bash || (flavor == Flavor::Ash && matches!(name, "source" | "let" | "history" | "help"))
+        })
+        .map(|(_, _, f)| *f)
 }
 
 fn names(flavor: Flavor) -> impl Iterator<Item = &'static str> {
@@ -185,7 +206,11 @@ async fn printf(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         args.remove(0);
     }
     let Some((format, rest)) = args.split_first() else {
-        let line = if sh.flavor == Flavor::Bash { "printf: usage: printf [-v var] format [arguments]\n" } else { "printf: usage: printf format [arg ...]\n" };
+        let line = if sh.flavor == Flavor::Bash {
+            "printf: usage: printf [-v var] format [arguments]\n"
+        } else {
+            "printf: usage: printf format [arg ...]\n"
+        };
         let prefix = if sh.flavor == Flavor::Bash { String::new() } else { sh.prefix() };
         let _ = sh.write(2, format!("{prefix}{line}").as_bytes()).await;
         sh.last = 2;
@@ -193,7 +218,9 @@ async fn printf(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
     };
     let now = sh.k.now().seconds();
     let persona = Arc::clone(sh.k.fs.persona());
-    let result = crate::shell::commands::printf::format(format, rest, &|seconds, pattern| crate::shell::fs::logs::local(&persona, seconds.unwrap_or(now), pattern));
+    let result = crate::shell::commands::printf::format(format, rest, &|seconds, pattern| {
+        crate::shell::fs::logs::local(&persona, seconds.unwrap_or(now), pattern)
+    });
     sh.k.pay(u32::try_from(result.out.len() / 2048).unwrap_or(0)).await;
     for problem in &result.problems {
         sh.warn(format!("printf: {problem}")).await;
@@ -341,7 +368,11 @@ async fn exit(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         match std::str::from_utf8(arg).ok().and_then(|t| t.trim().parse::<i64>().ok()) {
             Some(n) => sh.last = i32::try_from(n & 255).unwrap_or(0),
             None => {
-                let line = if sh.flavor == Flavor::Bash { format!("exit: {}: numeric argument required", text(arg)) } else { format!("exit: Illegal number: {}", text(arg)) };
+                let line = if sh.flavor == Flavor::Bash {
+                    format!("exit: {}: numeric argument required", text(arg))
+                } else {
+                    format!("exit: Illegal number: {}", text(arg))
+                };
                 sh.warn(line).await;
                 sh.last = 2;
             }
@@ -384,7 +415,12 @@ async fn leave(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         Some(Some(n)) if n > 0 => u32::try_from(n).unwrap_or(u32::MAX).min(sh.loops),
         Some(other) => {
             let shown = text(args.get(1).map_or(&b""[..], Vec::as_slice));
-            sh.warn(if other.is_some() { format!("{name}: {shown}: loop count out of range") } else { format!("{name}: {shown}: numeric argument required") }).await;
+            sh.warn(if other.is_some() {
+                format!("{name}: {shown}: loop count out of range")
+            } else {
+                format!("{name}: {shown}: numeric argument required")
+            })
+            .await;
             sh.last = if other.is_some() { 1 } else { 128 };
             return if other.is_some() { Flow::Break(sh.loops) } else { Flow::Exit };
         }
@@ -433,7 +469,13 @@ async fn source(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
             let line = match (sh.flavor, e) {
                 (Flavor::Bash, Errno::EISDIR) => format!("{name}: {shown}: is a directory"),
                 (Flavor::Bash, e) => format!("{shown}: {e}"),
-                (Flavor::Dash, _) => if file.contains(&b'/') { format!(".: cannot open {shown}: No such file") } else { format!(".: {shown}: not found") },
+                (Flavor::Dash, _) => {
+                    if file.contains(&b'/') {
+                        format!(".: cannot open {shown}: No such file")
+                    } else {
+                        format!(".: {shown}: not found")
+                    }
+                }
                 (Flavor::Ash, _) => format!(".: can't open '{shown}': No such file or directory"),
             };
             sh.warn(line).await;
@@ -525,7 +567,10 @@ enum Show {
     Path,
 }
 
-const KEYWORDS: &[&str] = &["if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while", "until", "do", "done", "in", "function", "time", "{", "}", "!", "[[", "]]", "coproc"];
+const KEYWORDS: &[&str] = &[
+    "if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while", "until", "do", "done", "in", "function", "time", "{",
+    "}", "!", "[[", "]]", "coproc",
+];
 
 impl Sh {
     async fn describe(&mut self, name: &[u8], how: Show, caller: &str) -> bool {
@@ -660,7 +705,8 @@ async fn declare(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         _ => {}
     }
     sh.last = 0;
-    let local = caller == "local" || (matches!(caller.as_str(), "declare" | "typeset") && !sh.functions.is_empty() && !flags_on.contains(&b'g'));
+    let local =
+        caller == "local" || (matches!(caller.as_str(), "declare" | "typeset") && !sh.functions.is_empty() && !flags_on.contains(&b'g'));
     if rest.is_empty() {
         let out = list_vars(sh, &caller, &flags_on);
         say(sh, &caller, &out).await;
@@ -700,7 +746,11 @@ async fn declare(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
             name.truncate(open);
         }
         if !is_identifier(&name) {
-            let line = if bash { format!("{caller}: `{}': not a valid identifier", text(&arg)) } else { format!("{caller}: {}: bad variable name", text(&name)) };
+            let line = if bash {
+                format!("{caller}: `{}': not a valid identifier", text(&arg))
+            } else {
+                format!("{caller}: {}: bad variable name", text(&name))
+            };
             sh.warn(line).await;
             sh.last = if bash { 1 } else { 2 };
             if !bash && !sh.interactive {
@@ -722,7 +772,8 @@ async fn declare(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
             continue;
         }
         // An array of `declare a=(…)` is already assigned and stands here as `a=`.
-        let array_done = value.as_ref().is_some_and(Vec::is_empty) && matches!(sh.vars.get(&name).and_then(|v| v.val.as_ref()), Some(Val::Arr(_) | Val::Assoc(_)));
+        let array_done = value.as_ref().is_some_and(Vec::is_empty)
+            && matches!(sh.vars.get(&name).and_then(|v| v.val.as_ref()), Some(Val::Arr(_) | Val::Assoc(_)));
         if array_done {
             value = None;
         }
@@ -755,7 +806,9 @@ async fn declare(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         if let Some(value) = value {
             let value = if append { [sh.vars.str(&name).unwrap_or_default(), &value].concat() } else { value };
             let failed = match index {
-                Some(key) if matches!(sh.vars.get(&name).and_then(|v| v.val.as_ref()), Some(Val::Assoc(_))) => sh.vars.set_key(&name, key, value).is_err(),
+                Some(key) if matches!(sh.vars.get(&name).and_then(|v| v.val.as_ref()), Some(Val::Assoc(_))) => {
+                    sh.vars.set_key(&name, key, value).is_err()
+                }
                 Some(key) => match sh.arith(&key).await {
                     Ok(at) => sh.vars.set_index(&name, at, value).is_err(),
                     Err(_) => true,
@@ -799,7 +852,9 @@ fn declared(name: &[u8], var: &super::Var) -> Vec<u8> {
         Some(Val::Assoc(_)) => flags.push('A'),
         _ => {}
     }
-    for (on, c) in [(var.integer, 'i'), (var.nameref, 'n'), (var.readonly, 'r'), (var.exported, 'x'), (var.case == b'L', 'l'), (var.case == b'U', 'u')] {
+    for (on, c) in
+        [(var.integer, 'i'), (var.nameref, 'n'), (var.readonly, 'r'), (var.exported, 'x'), (var.case == b'L', 'l'), (var.case == b'U', 'u')]
+    {
         if on {
             flags.push(c);
         }
@@ -880,7 +935,12 @@ fn list_vars(sh: &Sh, caller: &str, flags: &[u8]) -> Vec<u8> {
             "export" => var.exported,
             "readonly" => var.readonly,
             "local" => false,
-            _ => (!flags.contains(&b'x') || var.exported) && (!flags.contains(&b'r') || var.readonly) && (!flags.contains(&b'i') || var.integer) && (!flags.contains(&b'a') || matches!(var.val, Some(Val::Arr(_)))),
+            _ => {
+                (!flags.contains(&b'x') || var.exported)
+                    && (!flags.contains(&b'r') || var.readonly)
+                    && (!flags.contains(&b'i') || var.integer)
+                    && (!flags.contains(&b'a') || matches!(var.val, Some(Val::Arr(_))))
+            }
         };
         if !wanted {
             continue;
@@ -906,9 +966,33 @@ pub(crate) fn set_options(sh: &Sh) -> Vec<(String, bool)> {
     let o = &sh.opts;
     let i = sh.interactive;
     [
-        ("allexport", o.allexport), ("braceexpand", true), ("emacs", i), ("errexit", o.errexit), ("errtrace", false), ("functrace", false), ("hashall", true), ("histexpand", i), ("history", i), ("ignoreeof", false),
-        ("interactive-comments", true), ("keyword", false), ("monitor", o.monitor), ("noclobber", o.noclobber), ("noexec", o.noexec), ("noglob", o.noglob), ("nolog", false), ("notify", false), ("nounset", o.nounset), ("onecmd", false),
-        ("physical", false), ("pipefail", o.pipefail), ("posix", false), ("privileged", false), ("verbose", o.verbose), ("vi", false), ("xtrace", o.xtrace),
+        ("allexport", o.allexport),
+        ("braceexpand", true),
+        ("emacs", i),
+        ("errexit", o.errexit),
+        ("errtrace", false),
+        ("functrace", false),
+        ("hashall", true),
+        ("histexpand", i),
+        ("history", i),
+        ("ignoreeof", false),
+        ("interactive-comments", true),
+        ("keyword", false),
+        ("monitor", o.monitor),
+        ("noclobber", o.noclobber),
+        ("noexec", o.noexec),
+        ("noglob", o.noglob),
+        ("nolog", false),
+        ("notify", false),
+        ("nounset", o.nounset),
+        ("onecmd", false),
+        ("physical", false),
+        ("pipefail", o.pipefail),
+        ("posix", false),
+        ("privileged", false),
+        ("verbose", o.verbose),
+        ("vi", false),
+        ("xtrace", o.xtrace),
     ]
     .into_iter()
     .map(|(n, v)| (n.to_owned(), v))
@@ -952,7 +1036,11 @@ async fn set(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
                     None => {
                         let mut out = String::new();
                         for (name, value) in set_options(sh) {
-                            if on { out.push_str(&format!("{name:<15}\t{}\n", if value { "on" } else { "off" })) } else { out.push_str(&format!("set {}o {name}\n", if value { '-' } else { '+' })) }
+                            if on {
+                                out.push_str(&format!("{name:<15}\t{}\n", if value { "on" } else { "off" }))
+                            } else {
+                                out.push_str(&format!("set {}o {name}\n", if value { '-' } else { '+' }))
+                            }
                         }
                         say(sh, "set", out.as_bytes()).await;
                     }
@@ -1029,14 +1117,86 @@ fn set_option(sh: &mut Sh, name: &str, on: bool) -> bool {
         "xtrace" => o.xtrace = on,
         "noclobber" => o.noclobber = on,
         "pipefail" => o.pipefail = on,
-        "braceexpand" | "emacs" | "vi" | "errtrace" | "functrace" | "hashall" | "histexpand" | "history" | "ignoreeof" | "interactive-comments" | "keyword" | "nolog" | "notify" | "onecmd" | "physical" | "posix" | "privileged" => {}
+        "braceexpand"
+        | "emacs"
+        | "vi"
+        | "errtrace"
+        | "functrace"
+        | "hashall"
+        | "histexpand"
+        | "history"
+        | "ignoreeof"
+        | "interactive-comments"
+        | "keyword"
+        | "nolog"
+        | "notify"
+        | "onecmd"
+        | "physical"
+        | "posix"
+        | "privileged" => {}
         _ => return false,
     }
     true
 }
 
 const SHOPTS: &[&str] = &[
-    "autocd", "assoc_expand_once", "cdable_vars", "cdspell", "checkhash", "checkjobs", "checkwinsize", "cmdhist", "compat31", "compat32", "compat40", "compat41", "compat42", "compat43", "compat44", "complete_fullquote", "direxpand", "dirspell", "dotglob", "execfail", "expand_aliases", "extdebug", "extglob", "extquote", "failglob", "force_fignore", "globasciiranges", "globskipdots", "globstar", "gnu_errfmt", "histappend", "histreedit", "histverify", "hostcomplete", "huponexit", "inherit_errexit", "interactive_comments", "lastpipe", "lithist", "localvar_inherit", "localvar_unset", "login_shell", "mailwarn", "no_empty_cmd_completion", "nocaseglob", "nocasematch", "noexpand_translation", "nullglob", "patsub_replacement", "progcomp", "progcomp_alias", "promptvars", "restricted_shell", "shift_verbose", "sourcepath", "varredir_close", "xpg_echo",
+    "autocd",
+    "assoc_expand_once",
+    "cdable_vars",
+    "cdspell",
+    "checkhash",
+    "checkjobs",
+    "checkwinsize",
+    "cmdhist",
+    "compat31",
+    "compat32",
+    "compat40",
+    "compat41",
+    "compat42",
+    "compat43",
+    "compat44",
+    "complete_fullquote",
+    "direxpand",
+    "dirspell",
+    "dotglob",
+    "execfail",
+    "expand_aliases",
+    "extdebug",
+    "extglob",
+    "extquote",
+    "failglob",
+    "force_fignore",
+    "globasciiranges",
+    "globskipdots",
+    "globstar",
+    "gnu_errfmt",
+    "histappend",
+    "histreedit",
+    "histverify",
+    "hostcomplete",
+    "huponexit",
+    "inherit_errexit",
+    "interactive_comments",
+    "lastpipe",
+    "lithist",
+    "localvar_inherit",
+    "localvar_unset",
+    "login_shell",
+    "mailwarn",
+    "no_empty_cmd_completion",
+    "nocaseglob",
+    "nocasematch",
+    "noexpand_translation",
+    "nullglob",
+    "patsub_replacement",
+    "progcomp",
+    "progcomp_alias",
+    "promptvars",
+    "restricted_shell",
+    "shift_verbose",
+    "sourcepath",
+    "varredir_close",
+    "xpg_echo",
 ];
 
 async fn shopt(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
@@ -1094,7 +1254,12 @@ async fn shift(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
                 return Flow::Next;
             }
             None => {
-                sh.warn(if sh.flavor == Flavor::Bash { format!("shift: {}: numeric argument required", text(a)) } else { format!("shift: Illegal number: {}", text(a)) }).await;
+                sh.warn(if sh.flavor == Flavor::Bash {
+                    format!("shift: {}: numeric argument required", text(a))
+                } else {
+                    format!("shift: Illegal number: {}", text(a))
+                })
+                .await;
                 sh.last = 1;
                 return Flow::Next;
             }
@@ -1128,8 +1293,16 @@ async fn unset(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
                 {
                     let key = name.get(open + 1..name.len() - 1).unwrap_or_default().to_vec();
                     let base = name.get(..open).unwrap_or_default().to_vec();
-                    let key = if key.starts_with(b"\"") || key.starts_with(b"'") { key.get(1..key.len().saturating_sub(1)).unwrap_or_default().to_vec() } else { key };
-                    let number = if matches!(sh.vars.get(&base).and_then(|v| v.val.as_ref()), Some(Val::Arr(_))) { sh.arith(&key).await.ok() } else { None };
+                    let key = if key.starts_with(b"\"") || key.starts_with(b"'") {
+                        key.get(1..key.len().saturating_sub(1)).unwrap_or_default().to_vec()
+                    } else {
+                        key
+                    };
+                    let number = if matches!(sh.vars.get(&base).and_then(|v| v.val.as_ref()), Some(Val::Arr(_))) {
+                        sh.arith(&key).await.ok()
+                    } else {
+                        None
+                    };
                     match sh.vars.raw_mut(&base).val.as_mut() {
                         Some(Val::Arr(map)) => {
                             if let Some(n) = number {
@@ -1155,7 +1328,11 @@ async fn unset(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
                 }
                 let existed = sh.vars.get(name).is_some();
                 if !sh.vars.unset(name) {
-                    let line = if sh.flavor == Flavor::Dash { format!("unset: {}: is read only", text(name)) } else { format!("unset: {}: cannot unset: readonly variable", text(name)) };
+                    let line = if sh.flavor == Flavor::Dash {
+                        format!("unset: {}: is read only", text(name))
+                    } else {
+                        format!("unset: {}: cannot unset: readonly variable", text(name))
+                    };
                     sh.warn(line).await;
                     sh.last = 1;
                 } else if !existed && !variables {
@@ -1253,7 +1430,11 @@ async fn trap(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         [] => {
             let mut out = Vec::new();
             for (name, cmd) in &sh.traps {
-                let shown = if name == "EXIT" || name == "DEBUG" || name == "ERR" || name == "RETURN" || sh.flavor != Flavor::Bash { name.clone() } else { format!("SIG{name}") };
+                let shown = if name == "EXIT" || name == "DEBUG" || name == "ERR" || name == "RETURN" || sh.flavor != Flavor::Bash {
+                    name.clone()
+                } else {
+                    format!("SIG{name}")
+                };
                 out.extend([b"trap -- ", alias_quote(cmd).as_slice(), b" ", shown.as_bytes(), b"\n"].concat());
             }
             say(sh, "trap", &out).await;
@@ -1274,8 +1455,14 @@ async fn trap(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         [cmd, signals @ ..] => {
             for s in signals {
                 let name = name_of(s);
-                if !matches!(name.as_str(), "EXIT" | "DEBUG" | "ERR" | "RETURN") && crate::shell::commands::signals::number(&name).is_none() {
-                    sh.warn(if sh.flavor == Flavor::Bash { format!("trap: {}: invalid signal specification", text(s)) } else { format!("trap: {}: bad trap", text(s)) }).await;
+                if !matches!(name.as_str(), "EXIT" | "DEBUG" | "ERR" | "RETURN") && crate::shell::commands::signals::number(&name).is_none()
+                {
+                    sh.warn(if sh.flavor == Flavor::Bash {
+                        format!("trap: {}: invalid signal specification", text(s))
+                    } else {
+                        format!("trap: {}: bad trap", text(s))
+                    })
+                    .await;
                     sh.last = 1;
                     continue;
                 }
@@ -1315,7 +1502,8 @@ async fn read(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
                     b's' => silent = true,
                     b'e' | b'E' => {}
                     b'p' | b'n' | b'N' | b'd' | b'u' | b'a' | b't' | b'i' => {
-                        let value = if at < flags.len() { flags.get(at..).unwrap_or_default().to_vec() } else { it.next().unwrap_or_default() };
+                        let value =
+                            if at < flags.len() { flags.get(at..).unwrap_or_default().to_vec() } else { it.next().unwrap_or_default() };
                         let number = std::str::from_utf8(&value).ok().and_then(|t| t.trim().parse::<f64>().ok());
                         match f {
                             b'p' => prompt = value,
@@ -1627,7 +1815,9 @@ async fn history(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
     match args.get(1).map(Vec::as_slice) {
         Some(b"-c") => sh.history.clear(),
         Some(b"-d") => {
-            if let Some(n) = args.get(2).and_then(|a| std::str::from_utf8(a).ok()?.parse::<usize>().ok()).filter(|n| *n >= 1 && *n <= sh.history.len()) {
+            if let Some(n) =
+                args.get(2).and_then(|a| std::str::from_utf8(a).ok()?.parse::<usize>().ok()).filter(|n| *n >= 1 && *n <= sh.history.len())
+            {
                 sh.history.remove(n - 1);
             } else {
                 sh.warn(format!("history: {}: history position out of range", text(args.get(2).map_or(&b""[..], Vec::as_slice)))).await;
@@ -1638,7 +1828,9 @@ async fn history(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         Some(b"-r" | b"-n" | b"-s" | b"-p") => {}
         Some(flag) if flag.starts_with(b"-") => {
             sh.warn(format!("history: {}: invalid option", text(flag))).await;
-            let _ = sh.write(2, b"history: usage: history [-c] [-d offset] [n] or history -anrw [filename] or history -ps arg [arg...]\n").await;
+            let _ = sh
+                .write(2, b"history: usage: history [-c] [-d offset] [n] or history -anrw [filename] or history -ps arg [arg...]\n")
+                .await;
             sh.last = 2;
         }
         count => {
@@ -1822,10 +2014,20 @@ async fn kill(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
             _ => None,
         };
         if let Some(name) = named {
-            match name.parse::<i32>().ok().filter(|n| (0..=64).contains(n)).or_else(|| signals::number(name.to_ascii_uppercase().trim_start_matches("SIG"))) {
+            match name
+                .parse::<i32>()
+                .ok()
+                .filter(|n| (0..=64).contains(n))
+                .or_else(|| signals::number(name.to_ascii_uppercase().trim_start_matches("SIG")))
+            {
                 Some(n) => signal = n,
                 None => {
-                    sh.warn(if bash { format!("kill: {name}: invalid signal specification") } else { format!("kill: Illegal option -{}", name.chars().next().unwrap_or('?')) }).await;
+                    sh.warn(if bash {
+                        format!("kill: {name}: invalid signal specification")
+                    } else {
+                        format!("kill: Illegal option -{}", name.chars().next().unwrap_or('?'))
+                    })
+                    .await;
                     sh.last = 1;
                     return Flow::Next;
                 }
@@ -1833,7 +2035,11 @@ async fn kill(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
         }
     }
     if rest.is_empty() {
-        let line: &[u8] = if bash { b"kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]\n" } else { b"Usage: kill [-s sigspec | -signum | -sigspec] [pid | job]... or\nkill -l [exitstatus]\n" };
+        let line: &[u8] = if bash {
+            b"kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]\n"
+        } else {
+            b"Usage: kill [-s sigspec | -signum | -sigspec] [pid | job]... or\nkill -l [exitstatus]\n"
+        };
         let _ = sh.write(2, line).await;
         sh.last = 2;
         return Flow::Next;
@@ -1852,7 +2058,12 @@ async fn kill(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
             match spec.parse::<i64>() {
                 Ok(pid) => pid,
                 Err(_) => {
-                    sh.warn(if bash { format!("kill: {spec}: arguments must be process or job IDs") } else { format!("kill: Illegal number: {spec}") }).await;
+                    sh.warn(if bash {
+                        format!("kill: {spec}: arguments must be process or job IDs")
+                    } else {
+                        format!("kill: Illegal number: {spec}")
+                    })
+                    .await;
                     sh.last = 1;
                     continue;
                 }
@@ -1977,12 +2188,25 @@ async fn ulimit(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
     sh.last = 0;
     let nproc = sh.k.fs.live.lock().hw.mem_kb / 263;
     let rows: [(&str, &str, char, String); 16] = [
-        ("real-time non-blocking time", "microseconds", 'R', "unlimited".into()), ("core file size", "blocks", 'c', "0".into()), ("data seg size", "kbytes", 'd', "unlimited".into()), ("scheduling priority", "", 'e', "0".into()),
-        ("file size", "blocks", 'f', "unlimited".into()), ("pending signals", "", 'i', nproc.to_string()), ("max locked memory", "kbytes", 'l', (sh.k.fs.live.lock().hw.mem_kb / 8).to_string()), ("max memory size", "kbytes", 'm', "unlimited".into()),
-        ("open files", "", 'n', "1024".into()), ("pipe size", "512 bytes", 'p', "8".into()), ("POSIX message queues", "bytes", 'q', "819200".into()), ("real-time priority", "", 'r', "0".into()), ("stack size", "kbytes", 's', "8192".into()),
-        ("cpu time", "seconds", 't', "unlimited".into()), ("max user processes", "", 'u', nproc.to_string()), ("virtual memory", "kbytes", 'v', "unlimited".into()),
+        ("real-time non-blocking time", "microseconds", 'R', "unlimited".into()),
+        ("core file size", "blocks", 'c', "0".into()),
+        ("data seg size", "kbytes", 'd', "unlimited".into()),
+        ("scheduling priority", "", 'e', "0".into()),
+        ("file size", "blocks", 'f', "unlimited".into()),
+        ("pending signals", "", 'i', nproc.to_string()),
+        ("max locked memory", "kbytes", 'l', (sh.k.fs.live.lock().hw.mem_kb / 8).to_string()),
+        ("max memory size", "kbytes", 'm', "unlimited".into()),
+        ("open files", "", 'n', "1024".into()),
+        ("pipe size", "512 bytes", 'p', "8".into()),
+        ("POSIX message queues", "bytes", 'q', "819200".into()),
+        ("real-time priority", "", 'r', "0".into()),
+        ("stack size", "kbytes", 's', "8192".into()),
+        ("cpu time", "seconds", 't', "unlimited".into()),
+        ("max user processes", "", 'u', nproc.to_string()),
+        ("virtual memory", "kbytes", 'v', "unlimited".into()),
     ];
-    let flags: Vec<char> = args.iter().skip(1).filter(|a| a.starts_with(b"-")).flat_map(|a| text(a).chars().skip(1).collect::<Vec<_>>()).collect();
+    let flags: Vec<char> =
+        args.iter().skip(1).filter(|a| a.starts_with(b"-")).flat_map(|a| text(a).chars().skip(1).collect::<Vec<_>>()).collect();
     let value = args.iter().skip(1).find(|a| !a.starts_with(b"-"));
     if value.is_some() {
         return Flow::Next;
@@ -1999,7 +2223,9 @@ async fn ulimit(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
             .collect()
     } else {
         let flag = flags.iter().copied().find(|f| !matches!(f, 'S' | 'H')).unwrap_or('f');
-        rows.iter().find(|r| r.2 == flag).map_or_else(String::new, |r| if flag == 'n' && flags.contains(&'H') { "1048576\n".into() } else { format!("{}\n", r.3) })
+        rows.iter()
+            .find(|r| r.2 == flag)
+            .map_or_else(String::new, |r| if flag == 'n' && flags.contains(&'H') { "1048576\n".into() } else { format!("{}\n", r.3) })
     };
     say(sh, "ulimit", out.as_bytes()).await;
     Flow::Next
@@ -2026,7 +2252,13 @@ async fn compgen(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
     };
     list.retain(|n| n.starts_with(&prefix));
     sh.last = i32::from(list.is_empty());
-    let out: Vec<u8> = list.into_iter().flat_map(|mut n| { n.push(b'\n'); n }).collect();
+    let out: Vec<u8> = list
+        .into_iter()
+        .flat_map(|mut n| {
+            n.push(b'\n');
+            n
+        })
+        .collect();
     say(sh, "compgen", &out).await;
     Flow::Next
 }
@@ -2066,7 +2298,9 @@ async fn help(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
     }
     let version = sh.vars.str(b"BASH_VERSION").map(text).unwrap_or_default();
     let machine = sh.vars.str(b"MACHTYPE").map(text).unwrap_or_default();
-    let mut out = format!("GNU bash, version {version} ({machine})\nThese shell commands are defined internally.  Type `help' to see this list.\nType `help name' to find out more about the function `name'.\nUse `info bash' to find out more about the shell in general.\nUse `man -k' or `info' to find out more about commands not in this list.\n\nA star (*) next to a name means that the command is disabled.\n\n");
+    let mut out = format!(
+        "GNU bash, version {version} ({machine})\nThese shell commands are defined internally.  Type `help' to see this list.\nType `help name' to find out more about the function `name'.\nUse `info bash' to find out more about the shell in general.\nUse `man -k' or `info' to find out more about commands not in this list.\n\nA star (*) next to a name means that the command is disabled.\n\n"
+    );
     for name in names(sh.flavor) {
         out.push_str(&format!(" {name}\n"));
     }

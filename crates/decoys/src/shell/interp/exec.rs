@@ -431,18 +431,30 @@ impl Sh {
                     match op.as_slice() {
                         b"=" | b"==" | b"!=" => {
                             let pattern = self.expand_pattern(b).await.map_err(|_| 1)?;
-                            let same = if self.shopts.contains("nocasematch") { glob::matches_fold(&pattern, &left) } else { glob::matches(&pattern, &left) };
+                            let same = if self.shopts.contains("nocasematch") {
+                                glob::matches_fold(&pattern, &left)
+                            } else {
+                                glob::matches(&pattern, &left)
+                            };
                             Ok(same == (op != b"!="))
                         }
                         b"=~" => {
                             let pattern = self.regex_of(b).await.map_err(|_| 1)?;
                             self.k.pay(5).await;
-                            let Ok(re) = crate::shell::commands::regex::compile(&pattern, crate::shell::commands::regex::Kind::Extended, self.shopts.contains("nocasematch")) else {
+                            let Ok(re) = crate::shell::commands::regex::compile(
+                                &pattern,
+                                crate::shell::commands::regex::Kind::Extended,
+                                self.shopts.contains("nocasematch"),
+                            ) else {
                                 return Err(2);
                             };
                             match re.captures(&left) {
                                 Some(caps) => {
-                                    let map: BTreeMap<i64, Vec<u8>> = caps.iter().enumerate().map(|(n, m)| (i64::try_from(n).unwrap_or(0), m.map(|m| m.as_bytes().to_vec()).unwrap_or_default())).collect();
+                                    let map: BTreeMap<i64, Vec<u8>> = caps
+                                        .iter()
+                                        .enumerate()
+                                        .map(|(n, m)| (i64::try_from(n).unwrap_or(0), m.map(|m| m.as_bytes().to_vec()).unwrap_or_default()))
+                                        .collect();
                                     let _ = self.vars.set_val(b"BASH_REMATCH", Val::Arr(map));
                                     Ok(true)
                                 }
@@ -667,7 +679,8 @@ impl Sh {
             }
             Err(_) => {
                 let shown = String::from_utf8_lossy(args.first().map_or(&b""[..], Vec::as_slice)).into_owned();
-                let text = if shown.contains('/') { format!("{shown}: No such file or directory") } else { format!("exec: {shown}: not found") };
+                let text =
+                    if shown.contains('/') { format!("{shown}: No such file or directory") } else { format!("exec: {shown}: not found") };
                 self.warn(text).await;
                 self.last = 127;
                 if self.interactive { Flow::Next } else { Flow::Exit }
@@ -678,7 +691,12 @@ impl Sh {
     /// Calls a function.
     async fn call(&mut self, body: &Arc<crate::shell::syntax::Function>, words: Vec<Vec<u8>>, extra: Vec<(Vec<u8>, Vec<u8>)>) -> Flow {
         if self.depth >= super::DEEPEST {
-            self.warn(format!("{}: maximum function nesting level exceeded ({})", String::from_utf8_lossy(words.first().map_or(&b""[..], Vec::as_slice)), self.functions.len())).await;
+            self.warn(format!(
+                "{}: maximum function nesting level exceeded ({})",
+                String::from_utf8_lossy(words.first().map_or(&b""[..], Vec::as_slice)),
+                self.functions.len()
+            ))
+            .await;
             self.last = 1;
             return Flow::Exit;
         }
@@ -837,7 +855,8 @@ impl Sh {
     /// Applies redirections to the shell's own descriptors.
     pub(crate) async fn redirect(&mut self, redirs: &[Redir]) -> Result<(), Failed> {
         for r in redirs {
-            let default = if matches!(r.op, RedirOp::In | RedirOp::ReadWrite | RedirOp::DupIn | RedirOp::Here | RedirOp::HereString) { 0 } else { 1 };
+            let default =
+                if matches!(r.op, RedirOp::In | RedirOp::ReadWrite | RedirOp::DupIn | RedirOp::Here | RedirOp::HereString) { 0 } else { 1 };
             let fd = r.fd.unwrap_or(default);
             if fd > 1023 {
                 self.warn(format!("{fd}: Bad file descriptor")).await;
@@ -934,7 +953,8 @@ impl Sh {
     async fn open(&mut self, target: &[u8], how: How) -> Result<Fd, Failed> {
         let shown = String::from_utf8_lossy(target).into_owned();
         if self.flavor == Flavor::Bash
-            && let Some((proto, rest)) = shown.strip_prefix("/dev/tcp/").map(|r| ("tcp", r)).or_else(|| shown.strip_prefix("/dev/udp/").map(|r| ("udp", r)))
+            && let Some((proto, rest)) =
+                shown.strip_prefix("/dev/tcp/").map(|r| ("tcp", r)).or_else(|| shown.strip_prefix("/dev/udp/").map(|r| ("udp", r)))
         {
             let (host, port) = rest.split_once('/').unwrap_or((rest, ""));
             self.k.note(Saw::UrlSeen { url: format!("{proto}://{host}:{port}").into(), tool: "bash".into() });
@@ -966,11 +986,25 @@ impl Sh {
                         let verb = if how == How::Read { "open" } else { "create" };
                         let why = match e {
                             Errno::ENOENT if how == How::Read => "No such file".to_owned(),
-                            Errno::ENOENT => if self.flavor == Flavor::Ash { "nonexistent directory".to_owned() } else { "Directory nonexistent".to_owned() },
+                            Errno::ENOENT => {
+                                if self.flavor == Flavor::Ash {
+                                    "nonexistent directory".to_owned()
+                                } else {
+                                    "Directory nonexistent".to_owned()
+                                }
+                            }
                             e => e.to_string(),
                         };
-                        let why = if self.flavor == Flavor::Ash && e == Errno::ENOENT && how == How::Read { "no such file".to_owned() } else { why };
-                        if self.flavor == Flavor::Ash { format!("can't {verb} {shown}: {why}") } else { format!("cannot {verb} {shown}: {why}") }
+                        let why = if self.flavor == Flavor::Ash && e == Errno::ENOENT && how == How::Read {
+                            "no such file".to_owned()
+                        } else {
+                            why
+                        };
+                        if self.flavor == Flavor::Ash {
+                            format!("can't {verb} {shown}: {why}")
+                        } else {
+                            format!("cannot {verb} {shown}: {why}")
+                        }
                     }
                 };
                 self.warn(text).await;
@@ -1009,7 +1043,11 @@ impl Sh {
                 Ok(Some(list)) => {
                     if let Some((line, end)) = parser.here_open.take() {
                         self.line = line;
-                        self.warn(format!("warning: here-document at line {line} delimited by end-of-file (wanted `{}')", String::from_utf8_lossy(&end))).await;
+                        self.warn(format!(
+                            "warning: here-document at line {line} delimited by end-of-file (wanted `{}')",
+                            String::from_utf8_lossy(&end)
+                        ))
+                        .await;
                     }
                     out = self.list(&list).await;
                     if out != Flow::Next {
@@ -1037,14 +1075,24 @@ impl Sh {
         let mut text = String::new();
         if self.flavor != Flavor::Bash {
             let (line, what) = match &flaw {
-                Flaw::Token(token, line) => (*line, format!("Syntax error: \"{}\" unexpected", String::from_utf8_lossy(token)).replace("\"newline\"", "newline")),
+                Flaw::Token(token, line) => {
+                    (*line, format!("Syntax error: \"{}\" unexpected", String::from_utf8_lossy(token)).replace("\"newline\"", "newline"))
+                }
                 Flaw::Incomplete(b'"' | b'\'', line) => (*line, "Syntax error: Unterminated quoted string".into()),
                 Flaw::Incomplete(b'`', line) | Flaw::Never(_, line) => (*line, "Syntax error: EOF in backquote substitution".into()),
                 Flaw::Incomplete(b'}', line) => (*line, "Syntax error: Missing '}'".into()),
                 Flaw::Incomplete(_, _) => (parser.line(), "Syntax error: end of file unexpected".into()),
                 Flaw::Message(what, line) => (*line, what.clone()),
             };
-            let what = if self.flavor == Flavor::Ash { what.replacen("Syntax error", "syntax error", 1).replace(" unexpected", "").replacen("error: ", "error: unexpected ", 1).replace("unexpected end of file", "unexpected end of file").replace("unexpected Unterminated quoted string", "unterminated quoted string") } else { what };
+            let what = if self.flavor == Flavor::Ash {
+                what.replacen("Syntax error", "syntax error", 1)
+                    .replace(" unexpected", "")
+                    .replacen("error: ", "error: unexpected ", 1)
+                    .replace("unexpected end of file", "unexpected end of file")
+                    .replace("unexpected Unterminated quoted string", "unterminated quoted string")
+            } else {
+                what
+            };
             let prefix = if self.flavor == Flavor::Ash { format!("{name}: ") } else { format!("{name}: {line}: ") };
             let _ = self.write(2, format!("{prefix}{what}\n").as_bytes()).await;
             return;

@@ -112,7 +112,9 @@ impl Sh {
         for word in words {
             // The usual case is one plain word.
             if let [Part::Lit(text)] = word.as_slice()
-                && text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/' | b'.' | b',' | b'=' | b':' | b'+' | b'%'))
+                && text
+                    .iter()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/' | b'.' | b',' | b'=' | b':' | b'+' | b'%'))
             {
                 out.push(text.clone());
                 continue;
@@ -332,7 +334,9 @@ impl Sh {
     }
 
     async fn assign_later(&mut self, assign: &Arc<crate::shell::syntax::Assign>) -> Expanded<()> {
-        if self.functions.is_empty() { self.assign(assign).await } else { 
+        if self.functions.is_empty() {
+            self.assign(assign).await
+        } else {
             let name = assign.name.clone();
             self.vars.local(&name);
             self.assign(assign).await
@@ -485,7 +489,21 @@ impl Sh {
     pub(crate) fn flags(&self) -> String {
         let mut out = String::new();
         let o = &self.opts;
-        for (on, c) in [(o.allexport, 'a'), (o.errexit, 'e'), (o.noglob, 'f'), (true, 'h'), (self.interactive, 'i'), (o.monitor, 'm'), (o.noexec, 'n'), (o.nounset, 'u'), (o.verbose, 'v'), (o.xtrace, 'x'), (true, 'B'), (o.noclobber, 'C'), (self.interactive, 'H')] {
+        for (on, c) in [
+            (o.allexport, 'a'),
+            (o.errexit, 'e'),
+            (o.noglob, 'f'),
+            (true, 'h'),
+            (self.interactive, 'i'),
+            (o.monitor, 'm'),
+            (o.noexec, 'n'),
+            (o.nounset, 'u'),
+            (o.verbose, 'v'),
+            (o.xtrace, 'x'),
+            (true, 'B'),
+            (o.noclobber, 'C'),
+            (self.interactive, 'H'),
+        ] {
             if on && (self.flavor == Flavor::Bash || !matches!(c, 'h' | 'B' | 'H')) {
                 out.push(c);
             }
@@ -557,7 +575,16 @@ impl Sh {
             let index = match &p.index {
                 Some(Index::At) => "[@]".to_owned(),
                 Some(Index::Star) => "[*]".to_owned(),
-                Some(Index::Word(w)) => format!("[{}]", w.iter().map(|x| if let Part::Lit(t) | Part::Quoted(t) = x { String::from_utf8_lossy(t).into_owned() } else { String::new() }).collect::<String>()),
+                Some(Index::Word(w)) => format!(
+                    "[{}]",
+                    w.iter()
+                        .map(|x| if let Part::Lit(t) | Part::Quoted(t) = x {
+                            String::from_utf8_lossy(t).into_owned()
+                        } else {
+                            String::new()
+                        })
+                        .collect::<String>()
+                ),
                 None => String::new(),
             };
             format!("{}{index}", String::from_utf8_lossy(&p.name))
@@ -623,7 +650,8 @@ impl Sh {
                     if p.index.is_none() && offset > 0 || p.index.is_some() || offset <= 0 {
                         let from = if from < 0 { total } else { from.min(total) };
                         let count = len.unwrap_or(total).max(0).min(total - from);
-                        list = list.into_iter().skip(usize::try_from(from).unwrap_or(0)).take(usize::try_from(count).unwrap_or(0)).collect();
+                        list =
+                            list.into_iter().skip(usize::try_from(from).unwrap_or(0)).take(usize::try_from(count).unwrap_or(0)).collect();
                     }
                 }
                 Op::Or(op, colon, word) => {
@@ -664,8 +692,17 @@ impl Sh {
         };
         let unset = value.is_none();
         if unset && self.opts.nounset && !matches!(p.op, Op::Or(..)) && !matches!(name.as_slice(), b"!") {
-            let shown = if name.first().is_some_and(u8::is_ascii_digit) && self.flavor == Flavor::Bash { format!("${}", String::from_utf8_lossy(&name)) } else { written() };
-            self.warn(if self.flavor == Flavor::Bash { format!("{shown}: unbound variable") } else { format!("{shown}: parameter not set") }).await;
+            let shown = if name.first().is_some_and(u8::is_ascii_digit) && self.flavor == Flavor::Bash {
+                format!("${}", String::from_utf8_lossy(&name))
+            } else {
+                written()
+            };
+            self.warn(if self.flavor == Flavor::Bash {
+                format!("{shown}: unbound variable")
+            } else {
+                format!("{shown}: parameter not set")
+            })
+            .await;
             self.last = if self.flavor == Flavor::Bash { 127 } else { 2 };
             self.dying = !self.interactive;
             return Err(Failed);
@@ -745,7 +782,10 @@ impl Sh {
     }
 
     fn len_of(&self, value: &[u8]) -> usize {
-        let utf8 = [b"LC_ALL".as_slice(), b"LC_CTYPE", b"LANG"].into_iter().find_map(|n| self.vars.str(n).filter(|v| !v.is_empty())).is_some_and(|v| v.to_ascii_lowercase().ends_with(b"utf-8") || v.to_ascii_lowercase().ends_with(b"utf8"));
+        let utf8 = [b"LC_ALL".as_slice(), b"LC_CTYPE", b"LANG"]
+            .into_iter()
+            .find_map(|n| self.vars.str(n).filter(|v| !v.is_empty()))
+            .is_some_and(|v| v.to_ascii_lowercase().ends_with(b"utf-8") || v.to_ascii_lowercase().ends_with(b"utf8"));
         if utf8 { String::from_utf8_lossy(value).chars().count() } else { value.len() }
     }
 
@@ -774,7 +814,8 @@ impl Sh {
 
     fn put_list(&mut self, list: Vec<Vec<u8>>, at: bool, b: &mut Builder, ifs: &[u8], quoted: bool) -> Expanded<()> {
         if quoted && !at {
-            let sep = self.vars.get(b"IFS").and_then(|v| v.scalar()).map_or_else(|| vec![b' '], |v| v.get(..1).unwrap_or_default().to_vec());
+            let sep =
+                self.vars.get(b"IFS").and_then(|v| v.scalar()).map_or_else(|| vec![b' '], |v| v.get(..1).unwrap_or_default().to_vec());
             let joined = list.join(sep.as_slice());
             b.now.push(&joined, true);
             b.have = true;
@@ -871,7 +912,8 @@ impl Sh {
 
     /// Sets a variable and says so if that is refused.
     pub(crate) async fn set_checked(&mut self, name: &[u8], value: &[u8]) -> Expanded<()> {
-        let value = if self.vars.get(name).is_some_and(|v| v.integer) { self.arith(value).await?.to_string().into_bytes() } else { value.to_vec() };
+        let value =
+            if self.vars.get(name).is_some_and(|v| v.integer) { self.arith(value).await?.to_string().into_bytes() } else { value.to_vec() };
         match self.vars.set(name, &value) {
             Ok(()) => {
                 if self.opts.allexport {
@@ -887,7 +929,8 @@ impl Sh {
             }
             Err(Refused::ReadOnly) => {
                 let text = String::from_utf8_lossy(name);
-                self.warn(if self.flavor == Flavor::Dash { format!("{text}: is read only") } else { format!("{text}: readonly variable") }).await;
+                self.warn(if self.flavor == Flavor::Dash { format!("{text}: is read only") } else { format!("{text}: readonly variable") })
+                    .await;
                 self.last = 1;
                 Err(Failed)
             }
@@ -917,7 +960,9 @@ impl Sh {
             };
             at += 1;
             match c {
-                b'u' => out.extend(super::run::account_of(&self.k, self.who.uid).map_or_else(|| b"I have no name!".to_vec(), |a| a.name.into_bytes())),
+                b'u' => out.extend(
+                    super::run::account_of(&self.k, self.who.uid).map_or_else(|| b"I have no name!".to_vec(), |a| a.name.into_bytes()),
+                ),
                 b'h' => out.extend_from_slice(persona.hostname.split('.').next().unwrap_or_default().as_bytes()),
                 b'H' => out.extend_from_slice(persona.hostname.as_bytes()),
                 b'w' | b'W' => {

@@ -57,7 +57,10 @@ impl Matcher {
                     if let Some(close) = closing(pattern, p + 1) {
                         return self.extended(k, pattern, p, close, text, t) || {
                             match star {
-                                Some((sp, st)) if st < text.len() => self.run(pattern.get(sp..).unwrap_or_default(), text.get(st + 1..).unwrap_or_default()) || self.retry(pattern, text, sp, st),
+                                Some((sp, st)) if st < text.len() => {
+                                    self.run(pattern.get(sp..).unwrap_or_default(), text.get(st + 1..).unwrap_or_default())
+                                        || self.retry(pattern, text, sp, st)
+                                }
                                 _ => false,
                             }
                         };
@@ -168,7 +171,8 @@ impl Matcher {
                     high = *pattern.get(at)?;
                     at += 1;
                 }
-                found |= (low..=high).contains(&c) || (self.fold && ((low..=high).contains(&c.to_ascii_lowercase()) || (low..=high).contains(&c.to_ascii_uppercase())));
+                found |= (low..=high).contains(&c)
+                    || (self.fold && ((low..=high).contains(&c.to_ascii_lowercase()) || (low..=high).contains(&c.to_ascii_uppercase())));
             } else {
                 found |= hit(low);
                 at += 1;

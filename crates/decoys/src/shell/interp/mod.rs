@@ -138,7 +138,24 @@ impl Sh {
             last: 0,
             last_bg: None,
             opts: Opts::default(),
-            shopts: ["checkwinsize", "cmdhist", "complete_fullquote", "extquote", "force_fignore", "globasciiranges", "globskipdots", "hostcomplete", "interactive_comments", "patsub_replacement", "progcomp", "promptvars", "sourcepath"].iter().map(|s| (*s).to_owned()).collect(),
+            shopts: [
+                "checkwinsize",
+                "cmdhist",
+                "complete_fullquote",
+                "extquote",
+                "force_fignore",
+                "globasciiranges",
+                "globskipdots",
+                "hostcomplete",
+                "interactive_comments",
+                "patsub_replacement",
+                "progcomp",
+                "promptvars",
+                "sourcepath",
+            ]
+            .iter()
+            .map(|s| (*s).to_owned())
+            .collect(),
             line: 1,
             interactive: false,
             login: false,
@@ -192,8 +209,16 @@ impl Sh {
             let (full, parts) = bash_version(&persona.distro.id, &persona.distro.version_id);
             sh.preset(b"BASH", b"/bin/bash", false);
             sh.preset(b"BASH_VERSION", full.as_bytes(), false);
-            let host_type = format!("{machine}-{}-linux-gnu", if persona.distro.id == "debian" || persona.distro.id == "ubuntu" { "pc" } else { "redhat" });
-            let info: BTreeMap<i64, Vec<u8>> = parts.into_iter().chain([host_type.clone()]).enumerate().map(|(n, v)| (i64::try_from(n).unwrap_or(0), v.into_bytes())).collect();
+            let host_type = format!(
+                "{machine}-{}-linux-gnu",
+                if persona.distro.id == "debian" || persona.distro.id == "ubuntu" { "pc" } else { "redhat" }
+            );
+            let info: BTreeMap<i64, Vec<u8>> = parts
+                .into_iter()
+                .chain([host_type.clone()])
+                .enumerate()
+                .map(|(n, v)| (i64::try_from(n).unwrap_or(0), v.into_bytes()))
+                .collect();
             let _ = sh.vars.set_val(b"BASH_VERSINFO", Val::Arr(info));
             sh.preset(b"HOSTNAME", persona.hostname.as_bytes(), false);
             sh.preset(b"HOSTTYPE", machine.as_bytes(), false);
@@ -277,7 +302,10 @@ pub(crate) fn bash_version(id: &str, version: &str) -> (String, Vec<String>) {
         _ => (5, 2, 15),
     };
     let build = 1;
-    (format!("{major}.{minor}.{patch}({build})-release"), vec![major.to_string(), minor.to_string(), patch.to_string(), build.to_string(), "release".into()])
+    (
+        format!("{major}.{minor}.{patch}({build})-release"),
+        vec![major.to_string(), minor.to_string(), patch.to_string(), build.to_string(), "release".into()],
+    )
 }
 
 /// Quotes a text as `$'…'` or `'…'`.

@@ -54,7 +54,11 @@ pub(crate) fn groups(k: &Kernel) -> Vec<(String, u32, Vec<String>)> {
         .take(2000)
         .filter_map(|line| {
             let f: Vec<&str> = line.split(':').collect();
-            Some(((*f.first()?).to_owned(), f.get(2)?.parse().ok()?, f.get(3)?.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect()))
+            Some((
+                (*f.first()?).to_owned(),
+                f.get(2)?.parse().ok()?,
+                f.get(3)?.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect(),
+            ))
         })
         .collect()
 }
@@ -77,7 +81,16 @@ pub(crate) fn local(k: &Kernel, format: &str) -> String {
 
 /// Puts a process into the table.
 #[expect(clippy::too_many_arguments, reason = "the fields of a process")]
-pub(crate) fn register(k: &Kernel, pid: u32, ppid: u32, who: &Who, cwd: &[u8], args: &[Vec<u8>], fds: &Fds, killed: Option<Arc<Mutex<Option<i32>>>>) {
+pub(crate) fn register(
+    k: &Kernel,
+    pid: u32,
+    ppid: u32,
+    who: &Who,
+    cwd: &[u8],
+    args: &[Vec<u8>],
+    fds: &Fds,
+    killed: Option<Arc<Mutex<Option<i32>>>>,
+) {
     let user = account_of(k, who.uid).map_or_else(|| who.uid.to_string(), |a| a.name);
     let mut live = k.fs.live.lock();
     let name = args.first().map(|a| a.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec()).unwrap_or_default();

@@ -125,7 +125,10 @@ impl Sh {
             b"-nt" | b"-ot" | b"-ef" => Ok(self.file_compare(op, a, b)),
             _ => {
                 let number = |text: &[u8]| {
-                    std::str::from_utf8(text.trim_ascii()).ok().and_then(|t| t.strip_prefix('+').unwrap_or(t).parse::<i64>().ok()).ok_or_else(|| Bad::Text(format!("{}: integer expression expected", String::from_utf8_lossy(text))))
+                    std::str::from_utf8(text.trim_ascii())
+                        .ok()
+                        .and_then(|t| t.strip_prefix('+').unwrap_or(t).parse::<i64>().ok())
+                        .ok_or_else(|| Bad::Text(format!("{}: integer expression expected", String::from_utf8_lossy(text))))
                 };
                 Ok(compare(op, number(a)?, number(b)?))
             }
@@ -179,7 +182,10 @@ impl Sh {
             b'O' => stat().is_some_and(|m| m.uid == self.who.uid),
             b'G' => stat().is_some_and(|m| m.gid == self.who.gid),
             b'N' => stat().is_some_and(|m| m.mtime > m.atime),
-            b't' => std::str::from_utf8(value).ok().and_then(|v| v.trim().parse().ok()).is_some_and(|n: u32| self.fds.get(&n).is_some_and(|fd| fd.is_tty(&self.k))),
+            b't' => std::str::from_utf8(value)
+                .ok()
+                .and_then(|v| v.trim().parse().ok())
+                .is_some_and(|n: u32| self.fds.get(&n).is_some_and(|fd| fd.is_tty(&self.k))),
             b'v' => {
                 let name = value.split(|&c| c == b'[').next().unwrap_or_default().to_vec();
                 self.param_scalar(&name).is_some() || self.vars.get(&name).is_some_and(|v| v.val.is_some())

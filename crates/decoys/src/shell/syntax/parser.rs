@@ -200,7 +200,11 @@ impl<'a> Parser<'a> {
             let mut body = Vec::new();
             let mut ended = false;
             while self.pos < self.src.len() {
-                let end = self.src.get(self.pos..).and_then(|rest| rest.iter().position(|&b| b == b'\n')).map_or(self.src.len(), |p| self.pos + p);
+                let end = self
+                    .src
+                    .get(self.pos..)
+                    .and_then(|rest| rest.iter().position(|&b| b == b'\n'))
+                    .map_or(self.src.len(), |p| self.pos + p);
                 let mut line = self.text(self.pos, end);
                 self.pos = (end + 1).min(self.src.len());
                 self.line += 1;
@@ -328,7 +332,25 @@ impl<'a> Parser<'a> {
             [b'\n', ..] => b"newline".to_vec(),
             [b';', b';', b'&', ..] => b";;&".to_vec(),
             [b'<', b'<', b'<', ..] => b"<<<".to_vec(),
-            [a, b, ..] if matches!((a, b), (b';', b';') | (b'&', b'&') | (b'|', b'|') | (b'<', b'<') | (b'>', b'>') | (b';', b'&') | (b'|', b'&') | (b'&', b'>') | (b'<', b'>') | (b'>', b'|') | (b'<', b'&') | (b'>', b'&')) => vec![*a, *b],
+            [a, b, ..]
+                if matches!(
+                    (a, b),
+                    (b';', b';')
+                        | (b'&', b'&')
+                        | (b'|', b'|')
+                        | (b'<', b'<')
+                        | (b'>', b'>')
+                        | (b';', b'&')
+                        | (b'|', b'&')
+                        | (b'&', b'>')
+                        | (b'<', b'>')
+                        | (b'>', b'|')
+                        | (b'<', b'&')
+                        | (b'>', b'&')
+                ) =>
+            {
+                vec![*a, *b]
+            }
             [c, ..] if is_meta(*c) => vec![*c],
             _ => self.plain_word_here(),
         };
@@ -360,7 +382,9 @@ impl<'a> Parser<'a> {
                 }
             }
             Some(b'(') => Some(self.subshell()?),
-            Some(b')' | b'\n' | b';' | b'&' | b'|') if !(self.peek() == Some(b'&') && self.at(1) == Some(b'>')) => return Err(self.unexpected()),
+            Some(b')' | b'\n' | b';' | b'&' | b'|') if !(self.peek() == Some(b'&') && self.at(1) == Some(b'>')) => {
+                return Err(self.unexpected());
+            }
             _ => {
                 let word = self.plain_word_here();
                 match word.as_slice() {
@@ -793,7 +817,11 @@ impl<'a> Parser<'a> {
                     }
                     Some(b'[') => {
                         let end = self.src.get(self.pos..).and_then(|r| r.windows(2).position(|w| w == b"]=")).map(|p| self.pos + p);
-                        let line_end = self.src.get(self.pos..).and_then(|r| r.iter().position(|&c| is_meta(c))).map_or(self.src.len(), |p| self.pos + p);
+                        let line_end = self
+                            .src
+                            .get(self.pos..)
+                            .and_then(|r| r.iter().position(|&c| is_meta(c)))
+                            .map_or(self.src.len(), |p| self.pos + p);
                         if let Some(end) = end.filter(|&e| e < line_end) {
                             let key = Self::whole(&self.text(self.pos + 1, end))?;
                             self.pos = end + 2;
@@ -941,7 +969,10 @@ impl<'a> Parser<'a> {
             }
             _ => {
                 let word = self.plain_word_here();
-                if matches!(word.as_slice(), b"=" | b"==" | b"!=" | b"=~" | b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge" | b"-nt" | b"-ot" | b"-ef") {
+                if matches!(
+                    word.as_slice(),
+                    b"=" | b"==" | b"!=" | b"=~" | b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge" | b"-nt" | b"-ot" | b"-ef"
+                ) {
                     self.pos += word.len();
                     word
                 } else {

@@ -119,7 +119,9 @@ impl Parser<'_> {
                             self.line += 1;
                         }
                         Some(n) if quoted => {
-                            let special = matches!(n, b'$' | b'`' | b'\\') || (n == b'"' && mode != Mode::Here) || (n == b'}' && matches!(mode, Mode::Brace { .. }));
+                            let special = matches!(n, b'$' | b'`' | b'\\')
+                                || (n == b'"' && mode != Mode::Here)
+                                || (n == b'}' && matches!(mode, Mode::Brace { .. }));
                             if special {
                                 self.pos += 1;
                                 out.push(Part::Quoted(vec![n]));
@@ -336,7 +338,10 @@ impl Parser<'_> {
                 self.pos += 1;
             }
         }
-        if self.peek() == Some(b'!') && self.at(1).is_some_and(|c| is_name_start(c) || c.is_ascii_digit() || matches!(c, b'@' | b'#' | b'*')) && !(length) {
+        if self.peek() == Some(b'!')
+            && self.at(1).is_some_and(|c| is_name_start(c) || c.is_ascii_digit() || matches!(c, b'@' | b'#' | b'*'))
+            && !(length)
+        {
             indirect = true;
             self.pos += 1;
         }

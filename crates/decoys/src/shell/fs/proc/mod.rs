@@ -17,34 +17,16 @@ use super::{
 pub(crate) fn node(fs: &Fs, canon: &[u8]) -> Option<Node> {
     let live = fs.live.lock();
     let text = std::str::from_utf8(canon).ok()?;
-    let dir = |mode| {
-        Some(Node {
-            meta: live::meta(Kind::Dir, mode, 0, live.now, canon),
-            body: Body::None,
-        })
-    };
-    let file = |mode, uid| {
-        Some(Node {
-            meta: live::meta(Kind::File, mode, uid, live.now, canon),
-            body: Body::Live,
-        })
-    };
-    let link = |target: Vec<u8>| {
-        Some(Node {
-            meta: live::meta(Kind::Link, 0o777, 0, live.now, canon),
-            body: Body::Link(target),
-        })
-    };
+    let dir = |mode| Some(Node { meta: live::meta(Kind::Dir, mode, 0, live.now, canon), body: Body::None });
+    let file = |mode, uid| Some(Node { meta: live::meta(Kind::File, mode, uid, live.now, canon), body: Body::Live });
+    let link = |target: Vec<u8>| Some(Node { meta: live::meta(Kind::Link, 0o777, 0, live.now, canon), body: Body::Link(target) });
     let mut parts = text.split('/').skip(1);
     match (parts.next()?, parts.next()) {
         ("proc", None) => dir(0o555),
         ("sys", None) => dir(0o555),
         ("dev", Some(_)) => match parts.next() {
             None => dir(0o755),
-            Some("ptmx") => Some(Node {
-                meta: live::meta(Kind::Char(5, 2), 0, 0, live.now, canon),
-                body: Body::None,
-            }),
+            Some("ptmx") => Some(Node { meta: live::meta(Kind::Char(5, 2), 0, 0, live.now, canon), body: Body::None }),
             Some(n) => {
                 let n: u32 = n.parse().ok()?;
                 let mine = live.tty.as_deref() == Some(&format!("pts/{n}"));
@@ -52,16 +34,11 @@ pub(crate) fn node(fs: &Fs, canon: &[u8]) -> Option<Node> {
                 mine.then(|| {
                     let mut meta = live::meta(Kind::Char(136, n), 0o620, uid, live.now, canon);
                     meta.gid = 5;
-                    Node {
-                        meta,
-                        body: Body::None,
-                    }
+                    Node { meta, body: Body::None }
                 })
             }
         },
-        ("proc", Some("self")) if parts.next().is_none() => {
-            link(live.shell_pid.to_string().into_bytes())
-        }
+        ("proc", Some("self")) if parts.next().is_none() => link(live.shell_pid.to_string().into_bytes()),
         ("proc", Some("thread-self")) => link(format!("{0}/task/{0}", live.shell_pid).into_bytes()),
         ("proc", Some("mounts")) => link(b"self/mounts".to_vec()),
         ("proc", Some("net")) if text == "/proc/net" => link(b"self/net".to_vec()),
@@ -80,13 +57,8 @@ pub(crate) fn node(fs: &Fs, canon: &[u8]) -> Option<Node> {
                 (Some("exe"), None, _) => (!kernel).then(|| link(process.exe.clone())).flatten(),
                 (Some("cwd"), None, _) => link(process.cwd.clone()),
                 (Some("root"), None, _) => link(b"/".to_vec()),
-                (Some("fd" | "fdinfo" | "task" | "ns" | "net" | "attr" | "map_files"), None, _) => {
-                    dir(0o555)
-                }
-                (Some("net"), Some(name), None) => system::NET
-                    .contains(&name)
-                    .then(|| file(0o444, 0))
-                    .flatten(),
+                (Some("fd" | "fdinfo" | "task" | "ns" | "net" | "attr" | "map_files"), None, _) => dir(0o555),
+                (Some("net"), Some(name), None) => system::NET.contains(&name).then(|| file(0o444, 0)).flatten(),
                 (Some("task"), Some(tid), None) if tid == pid => dir(0o555),
                 (Some("fd"), Some(n), None) => fd_target(&live, process, n).and_then(link),
                 (Some("ns"), Some(name), None) => {
@@ -103,20 +75,13 @@ pub(crate) fn node(fs: &Fs, canon: &[u8]) -> Option<Node> {
                     link(format!("{name}:[{inode}]").into_bytes())
                 }
                 (Some(name), None, _) if system::PID_FILES.contains(&name) => {
-                    let private = matches!(
-                        name,
-                        "environ" | "mem" | "maps" | "io" | "auxv" | "syscall" | "stack"
-                    );
+                    let private = matches!(name, "environ" | "mem" | "maps" | "io" | "auxv" | "syscall" | "stack");
                     file(if private { 0o400 } else { 0o444 }, uid)
                 }
                 _ => None,
             }
         }
-        _ if system::is_dir(&live, text) => dir(if text.starts_with("/proc") {
-            0o555
-        } else {
-            0o755
-        }),
+        _ if system::is_dir(&live, text) => dir(if text.starts_with("/proc") { 0o555 } else { 0o755 }),
         _ => match system::link(&live, text) {
             Some(target) => link(target),
             None => system::mode(&live, text).and_then(|mode| file(mode, 0)),
@@ -135,11 +100,7 @@ fn fd_target(live: &Live, process: &Process, n: &str) -> Option<Vec<u8>> {
     match n {
         0 => Some(b"/dev/null".to_vec()),
         1 | 2 => Some(format!("socket:[{}]", 13_000 + process.pid * 3).into_bytes()),
-        _ => live
-            .sockets
-            .iter()
-            .find(|s| s.pid == process.pid && s.fd == n)
-            .map(|s| format!("socket:[{}]", s.inode).into_bytes()),
+        _ => live.sockets.iter().find(|s| s.pid == process.pid && s.fd == n).map(|s| format!("socket:[{}]", s.inode).into_bytes()),
     }
 }
 
@@ -150,12 +111,7 @@ pub(crate) fn names(fs: &Fs, canon: &[u8]) -> Vec<Vec<u8>> {
         return Vec::new();
     };
     let parts: Vec<&str> = text.split('/').skip(1).collect();
-    let own = |names: &[&str]| {
-        names
-            .iter()
-            .map(|n| n.as_bytes().to_vec())
-            .collect::<Vec<_>>()
-    };
+    let own = |names: &[&str]| names.iter().map(|n| n.as_bytes().to_vec()).collect::<Vec<_>>();
     match parts.as_slice() {
         ["proc"] => {
             let mut names = system::names(&live, text);
@@ -165,28 +121,12 @@ pub(crate) fn names(fs: &Fs, canon: &[u8]) -> Vec<Vec<u8>> {
         }
         ["dev", "pts"] => {
             let mut names = own(&["ptmx"]);
-            names.extend(
-                live.tty
-                    .as_deref()
-                    .and_then(|t| t.strip_prefix("pts/"))
-                    .map(|n| n.as_bytes().to_vec()),
-            );
+            names.extend(live.tty.as_deref().and_then(|t| t.strip_prefix("pts/")).map(|n| n.as_bytes().to_vec()));
             names
         }
         ["proc", pid] if pid.bytes().all(|b| b.is_ascii_digit()) => {
             let mut names = own(system::PID_FILES);
-            names.extend(own(&[
-                "exe",
-                "cwd",
-                "root",
-                "fd",
-                "fdinfo",
-                "task",
-                "ns",
-                "net",
-                "attr",
-                "map_files",
-            ]));
+            names.extend(own(&["exe", "cwd", "root", "fd", "fdinfo", "task", "ns", "net", "attr", "map_files"]));
             names
         }
         ["proc", pid, "task"] => vec![pid.as_bytes().to_vec()],
@@ -196,11 +136,7 @@ pub(crate) fn names(fs: &Fs, canon: &[u8]) -> Vec<Vec<u8>> {
             let Some(process) = pid.parse().ok().and_then(|p: u32| live.procs.get(&p)) else {
                 return Vec::new();
             };
-            (0..256u32)
-                .map(|n| n.to_string())
-                .filter(|n| fd_target(&live, process, n).is_some())
-                .map(String::into_bytes)
-                .collect()
+            (0..256u32).map(|n| n.to_string()).filter(|n| fd_target(&live, process, n).is_some()).map(String::into_bytes).collect()
         }
         _ => system::names(&live, text),
     }

@@ -5,21 +5,8 @@ use std::fmt::Write as _;
 use crate::shell::fs::live::{Live, Process};
 
 /// Files in `/proc/<pid>/net`.
-pub(super) const NET: &[&str] = &[
-    "arp",
-    "dev",
-    "fib_trie",
-    "if_inet6",
-    "protocols",
-    "route",
-    "snmp",
-    "sockstat",
-    "tcp",
-    "tcp6",
-    "udp",
-    "udp6",
-    "unix",
-];
+pub(super) const NET: &[&str] =
+    &["arp", "dev", "fib_trie", "if_inet6", "protocols", "route", "snmp", "sockstat", "tcp", "tcp6", "udp", "udp6", "unix"];
 
 /// Files in `/proc/<pid>`.
 pub(super) const PID_FILES: &[&str] = &[
@@ -91,87 +78,48 @@ type Value = fn(&Live) -> String;
 
 /// Single values by path.
 const VALUES: &[(&str, u32, Value)] = &[
-    ("/proc/sys/fs/file-max", 0o644, |_| {
-        "9223372036854775807".into()
-    }),
+    ("/proc/sys/fs/file-max", 0o644, |_| "9223372036854775807".into()),
     ("/proc/sys/kernel/core_pattern", 0o644, |_| "core".into()),
     ("/proc/sys/kernel/domainname", 0o644, |_| "(none)".into()),
-    ("/proc/sys/kernel/hostname", 0o644, |l| {
-        l.persona.hostname.clone()
-    }),
-    ("/proc/sys/kernel/osrelease", 0o444, |l| {
-        l.persona.distro.kernel_release.clone()
-    }),
+    ("/proc/sys/kernel/hostname", 0o644, |l| l.persona.hostname.clone()),
+    ("/proc/sys/kernel/osrelease", 0o444, |l| l.persona.distro.kernel_release.clone()),
     ("/proc/sys/kernel/ostype", 0o444, |_| "Linux".into()),
     ("/proc/sys/kernel/pid_max", 0o644, |_| "4194304".into()),
     ("/proc/sys/kernel/random/boot_id", 0o444, |l| {
-        uuid(&crate::stage::derive(
-            &l.persona,
-            &format!("shell/boot_id/{}", l.persona.booted.0),
-        ))
+        uuid(&crate::stage::derive(&l.persona, &format!("shell/boot_id/{}", l.persona.booted.0)))
     }),
-    ("/proc/sys/kernel/random/entropy_avail", 0o444, |_| {
-        "256".into()
-    }),
+    ("/proc/sys/kernel/random/entropy_avail", 0o444, |_| "256".into()),
     ("/proc/sys/kernel/random/poolsize", 0o444, |_| "256".into()),
     ("/proc/sys/kernel/randomize_va_space", 0o644, |_| "2".into()),
-    ("/proc/sys/kernel/version", 0o444, |l| {
-        l.persona.distro.kernel_version.clone()
-    }),
+    ("/proc/sys/kernel/version", 0o444, |l| l.persona.distro.kernel_version.clone()),
     ("/proc/sys/net/ipv4/ip_forward", 0o644, |_| "0".into()),
     ("/proc/sys/net/ipv4/tcp_syncookies", 0o644, |_| "1".into()),
     ("/proc/sys/vm/overcommit_memory", 0o644, |_| "0".into()),
     ("/proc/sys/vm/swappiness", 0o644, |_| "60".into()),
-    ("/sys/class/dmi/id/bios_date", 0o444, |l| {
-        l.hw.bios_date.into()
-    }),
-    ("/sys/class/dmi/id/bios_version", 0o444, |l| {
-        l.hw.bios.into()
-    }),
-    ("/sys/class/dmi/id/product_name", 0o444, |l| {
-        l.hw.product.into()
-    }),
-    ("/sys/class/dmi/id/product_uuid", 0o400, |l| {
-        uuid(&crate::stage::derive(&l.persona, "shell/product_uuid"))
-    }),
-    ("/sys/class/dmi/id/sys_vendor", 0o444, |l| {
-        l.hw.sys_vendor.into()
-    }),
-    ("/sys/class/net/lo/address", 0o444, |_| {
-        "00:00:00:00:00:00".into()
-    }),
+    ("/sys/class/dmi/id/bios_date", 0o444, |l| l.hw.bios_date.into()),
+    ("/sys/class/dmi/id/bios_version", 0o444, |l| l.hw.bios.into()),
+    ("/sys/class/dmi/id/product_name", 0o444, |l| l.hw.product.into()),
+    ("/sys/class/dmi/id/product_uuid", 0o400, |l| uuid(&crate::stage::derive(&l.persona, "shell/product_uuid"))),
+    ("/sys/class/dmi/id/sys_vendor", 0o444, |l| l.hw.sys_vendor.into()),
+    ("/sys/class/net/lo/address", 0o444, |_| "00:00:00:00:00:00".into()),
     ("/sys/class/net/lo/mtu", 0o644, |_| "65536".into()),
     ("/sys/class/net/lo/operstate", 0o444, |_| "unknown".into()),
-    ("/sys/class/net/NIC/address", 0o444, |l| {
-        l.persona.mac.clone()
-    }),
+    ("/sys/class/net/NIC/address", 0o444, |l| l.persona.mac.clone()),
     ("/sys/class/net/NIC/mtu", 0o644, |_| "1500".into()),
     ("/sys/class/net/NIC/operstate", 0o444, |_| "up".into()),
     ("/sys/class/net/NIC/speed", 0o444, |_| "1000".into()),
     ("/sys/class/net/NIC/duplex", 0o444, |_| "full".into()),
-    ("/sys/class/net/NIC/statistics/rx_bytes", 0o444, |l| {
-        traffic(l)[0].to_string()
-    }),
-    ("/sys/class/net/NIC/statistics/tx_bytes", 0o444, |l| {
-        traffic(l)[2].to_string()
-    }),
+    ("/sys/class/net/NIC/statistics/rx_bytes", 0o444, |l| traffic(l)[0].to_string()),
+    ("/sys/class/net/NIC/statistics/tx_bytes", 0o444, |l| traffic(l)[2].to_string()),
     ("/sys/devices/system/cpu/online", 0o444, |l| range(l)),
     ("/sys/devices/system/cpu/possible", 0o444, |l| range(l)),
     ("/sys/devices/system/cpu/present", 0o444, |l| range(l)),
-    ("/sys/fs/cgroup/cgroup.controllers", 0o444, |_| {
-        "cpuset cpu io memory hugetlb pids rdma misc".into()
-    }),
-    ("/sys/kernel/mm/transparent_hugepage/enabled", 0o644, |_| {
-        "always [madvise] never".into()
-    }),
+    ("/sys/fs/cgroup/cgroup.controllers", 0o444, |_| "cpuset cpu io memory hugetlb pids rdma misc".into()),
+    ("/sys/kernel/mm/transparent_hugepage/enabled", 0o644, |_| "always [madvise] never".into()),
 ];
 
 fn range(live: &Live) -> String {
-    if live.hw.cores == 1 {
-        "0".into()
-    } else {
-        format!("0-{}", live.hw.cores - 1)
-    }
+    if live.hw.cores == 1 { "0".into() } else { format!("0-{}", live.hw.cores - 1) }
 }
 
 /// A version-4 UUID from derived bytes.
@@ -181,14 +129,7 @@ pub(crate) fn uuid(bytes: &[u8; 32]) -> String {
     b[6] = b[6] & 0x0f | 0x40;
     b[8] = b[8] & 0x3f | 0x80;
     let h = hex::encode(b);
-    format!(
-        "{}-{}-{}-{}-{}",
-        &h[..8],
-        &h[8..12],
-        &h[12..16],
-        &h[16..20],
-        &h[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
 }
 
 fn named(live: &Live, path: &str) -> String {
@@ -214,10 +155,7 @@ pub(super) fn is_dir(live: &Live, text: &str) -> bool {
         "/proc/fs",
     ];
     let prefix = format!("{text}/");
-    VALUES
-        .iter()
-        .any(|(path, ..)| named(live, path).starts_with(&prefix))
-        || EXTRA.contains(&text)
+    VALUES.iter().any(|(path, ..)| named(live, path).starts_with(&prefix)) || EXTRA.contains(&text)
 }
 
 pub(super) fn link(_live: &Live, _text: &str) -> Option<Vec<u8>> {
@@ -233,10 +171,7 @@ pub(super) fn mode(live: &Live, text: &str) -> Option<u32> {
             _ => 0o444,
         });
     }
-    VALUES
-        .iter()
-        .find(|(path, ..)| named(live, path) == text)
-        .map(|(_, mode, _)| *mode)
+    VALUES.iter().find(|(path, ..)| named(live, path) == text).map(|(_, mode, _)| *mode)
 }
 
 pub(super) fn names(live: &Live, text: &str) -> Vec<Vec<u8>> {
@@ -244,33 +179,15 @@ pub(super) fn names(live: &Live, text: &str) -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = VALUES
         .iter()
         .filter_map(|(path, ..)| {
-            named(live, path)
-                .strip_prefix(&prefix)
-                .map(|rest| rest.split('/').next().unwrap_or(rest).as_bytes().to_vec())
+            named(live, path).strip_prefix(&prefix).map(|rest| rest.split('/').next().unwrap_or(rest).as_bytes().to_vec())
         })
         .collect();
     if text == "/proc" {
         names.extend(TOP.iter().map(|n| n.as_bytes().to_vec()));
-        names.extend(
-            [
-                "irq", "bus", "driver", "scsi", "sysvipc", "tty", "acpi", "fs",
-            ]
-            .map(|n| n.as_bytes().to_vec()),
-        );
+        names.extend(["irq", "bus", "driver", "scsi", "sysvipc", "tty", "acpi", "fs"].map(|n| n.as_bytes().to_vec()));
     }
     if text == "/sys" {
-        names.extend(
-            [
-                "block",
-                "bus",
-                "dev",
-                "firmware",
-                "module",
-                "power",
-                "hypervisor",
-            ]
-            .map(|n| n.as_bytes().to_vec()),
-        );
+        names.extend(["block", "bus", "dev", "firmware", "module", "power", "hypervisor"].map(|n| n.as_bytes().to_vec()));
     }
     names.sort();
     names.dedup();
@@ -345,15 +262,11 @@ pub(super) fn content(live: &Live, text: &str) -> String {
 pub(crate) fn version(live: &Live) -> String {
     let d = &live.persona.distro;
     let by = match d.id.as_str() {
-        "debian" => {
-            "debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40"
-        }
+        "debian" => "debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40",
         "ubuntu" => {
             "buildd@lcy02-amd64-086) (x86_64-linux-gnu-gcc-11 (Ubuntu 11.4.0-1ubuntu1~22.04) 11.4.0, GNU ld (GNU Binutils for Ubuntu) 2.38"
         }
-        "alpine" => {
-            "buildozer@build-3-19-x86_64) (gcc (Alpine 13.2.1_git20231014) 13.2.1 20231014, GNU ld (GNU Binutils) 2.41"
-        }
+        "alpine" => "buildozer@build-3-19-x86_64) (gcc (Alpine 13.2.1_git20231014) 13.2.1 20231014, GNU ld (GNU Binutils) 2.41",
         "fedora" => {
             "mockbuild@bkernel02.iad2.fedoraproject.org) (gcc (GCC) 13.2.1 20231205 (Red Hat 13.2.1-6), GNU ld version 2.40-14.fc39"
         }
@@ -361,10 +274,7 @@ pub(crate) fn version(live: &Live) -> String {
             "mockbuild@iad1-prod-build001.bld.equ.rockylinux.org) (gcc (GCC) 11.4.1 20231218 (Red Hat 11.4.1-3), GNU ld version 2.35.2-43.el9"
         }
     };
-    format!(
-        "Linux version {} ({by}) {}\n",
-        d.kernel_release, d.kernel_version
-    )
+    format!("Linux version {} ({by}) {}\n", d.kernel_release, d.kernel_version)
 }
 
 fn cpuinfo(live: &Live) -> String {
@@ -375,11 +285,7 @@ fn cpuinfo(live: &Live) -> String {
     } else {
         "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss syscall nx pdpe1gb rdtscp lm constant_tsc arch_perfmon rep_good nopl xtopology cpuid tsc_known_freq pni pclmulqdq ssse3 fma cx16 pcid sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave avx f16c rdrand"
     };
-    let hyper = if hw.hypervisor.is_some() {
-        " hypervisor"
-    } else {
-        ""
-    };
+    let hyper = if hw.hypervisor.is_some() { " hypervisor" } else { "" };
     let rest = if hw.amd {
         " lahf_lm cmp_legacy svm cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw topoext ssbd ibpb vmmcall fsgsbase bmi1 avx2 smep bmi2 rdseed adx smap clflushopt clwb sha_ni xsaveopt xsavec xgetbv1 arat umip"
     } else {
@@ -389,11 +295,7 @@ fn cpuinfo(live: &Live) -> String {
         let _ = write!(
             out,
             "processor\t: {cpu}\nvendor_id\t: {}\ncpu family\t: {}\nmodel\t\t: {}\nmodel name\t: {}\nstepping\t: {}\nmicrocode\t: {:#x}\ncpu MHz\t\t: {:.3}\ncache size\t: {} KB\nphysical id\t: 0\nsiblings\t: {}\ncore id\t\t: {cpu}\ncpu cores\t: {}\napicid\t\t: {cpu}\ninitial apicid\t: {cpu}\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: {}\nwp\t\t: yes\nflags\t\t: {flags}{hyper}{rest}\nbugs\t\t: {}\nbogomips\t: {:.2}\n{}clflush size\t: 64\ncache_alignment\t: 64\naddress sizes\t: {}\npower management:\n\n",
-            if hw.amd {
-                "AuthenticAMD"
-            } else {
-                "GenuineIntel"
-            },
+            if hw.amd { "AuthenticAMD" } else { "GenuineIntel" },
             hw.family,
             hw.model,
             hw.cpu,
@@ -410,16 +312,8 @@ fn cpuinfo(live: &Live) -> String {
                 "spectre_v1 spectre_v2 spec_store_bypass mds swapgs taa itlb_multihit mmio_stale_data retbleed gds"
             },
             hw.mhz * 2.0,
-            if hw.amd {
-                "TLB size\t: 1024 4K pages\n"
-            } else {
-                ""
-            },
-            if hw.hypervisor.is_some() {
-                "40 bits physical, 48 bits virtual"
-            } else {
-                "46 bits physical, 48 bits virtual"
-            },
+            if hw.amd { "TLB size\t: 1024 4K pages\n" } else { "" },
+            if hw.hypervisor.is_some() { "40 bits physical, 48 bits virtual" } else { "46 bits physical, 48 bits virtual" },
         );
     }
     out
@@ -482,12 +376,7 @@ fn meminfo(live: &Live) -> String {
         let _ = writeln!(out, "{:<16}{value:>8} kB", format!("{name}:"));
     }
     out.push_str("HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n");
-    let _ = write!(
-        out,
-        "DirectMap4k:    {:>8} kB\nDirectMap2M:    {:>8} kB\n",
-        90_000 / 4 * 4,
-        total / 2048 * 2048
-    );
+    let _ = write!(out, "DirectMap4k:    {:>8} kB\nDirectMap2M:    {:>8} kB\n", 90_000 / 4 * 4, total / 2048 * 2048);
     out
 }
 
@@ -514,12 +403,7 @@ pub(crate) fn modules(live: &Live) -> Vec<(&'static str, u32, u32, &'static str)
             ("net_failover", 20_480, 1, "virtio_net"),
             ("failover", 16_384, 1, "net_failover"),
             ("virtio_pci", 28_672, 0, ""),
-            (
-                "virtio_ring",
-                45_056,
-                3,
-                "virtio_balloon,virtio_net,virtio_pci",
-            ),
+            ("virtio_ring", 45_056, 3, "virtio_balloon,virtio_net,virtio_pci"),
             ("virtio", 16_384, 3, "virtio_balloon,virtio_net,virtio_pci"),
         ]),
         Some("vmware") => list.extend([
@@ -529,11 +413,7 @@ pub(crate) fn modules(live: &Live) -> Vec<(&'static str, u32, u32, &'static str)
             ("vmxnet3", 77_824, 0, ""),
             ("vmw_pvscsi", 32_768, 2, ""),
         ]),
-        Some("oracle") => list.extend([
-            ("vboxguest", 57_344, 0, ""),
-            ("vboxvideo", 45_056, 0, ""),
-            ("e1000", 163_840, 0, ""),
-        ]),
+        Some("oracle") => list.extend([("vboxguest", 57_344, 0, ""), ("vboxvideo", 45_056, 0, ""), ("e1000", 163_840, 0, "")]),
         Some("microsoft") => list.extend([
             ("hv_balloon", 36_864, 0, ""),
             ("hv_netvsc", 110_592, 0, ""),
@@ -576,19 +456,14 @@ pub(crate) fn modules(live: &Live) -> Vec<(&'static str, u32, u32, &'static str)
 }
 
 fn stat(live: &Live) -> String {
-    let up = u64::try_from(live.uptime().0).unwrap_or(0) * 100
-        + u64::try_from(live.uptime().1).unwrap_or(0);
+    let up = u64::try_from(live.uptime().0).unwrap_or(0) * 100 + u64::try_from(live.uptime().1).unwrap_or(0);
     let cores = u64::from(live.hw.cores);
     let row = |name: &str, n: u64| {
         let user = up * 3 / 1000 * n;
         let system = up * 4 / 1000 * n;
         let io = up / 1000 * n;
         let idle = (up * n).saturating_sub(user + system + io);
-        format!(
-            "{name} {user} {} {system} {idle} {io} 0 {} 0 0 0\n",
-            n * 112,
-            up / 9000 * n
-        )
+        format!("{name} {user} {} {system} {idle} {io} 0 {} 0 0 0\n", n * 112, up / 9000 * n)
     };
     let mut out = row("cpu ", cores);
     for cpu in 0..cores {
@@ -727,28 +602,14 @@ pub(crate) fn neighbours(live: &Live) -> Vec<(std::net::Ipv4Addr, String)> {
     let mut out = Vec::new();
     let key = crate::stage::derive(&live.persona, "shell/gateway-mac");
     if let Some(gw) = live.persona.gateway {
-        let oui =
-            ["00:1b:17", "e0:23:ff", "74:83:c2", "00:0d:b9", "b4:fb:e4"][usize::from(key[0] % 5)];
-        out.push((
-            gw,
-            format!("{oui}:{:02x}:{:02x}:{:02x}", key[1], key[2], key[3]),
-        ));
+        let oui = ["00:1b:17", "e0:23:ff", "74:83:c2", "00:0d:b9", "b4:fb:e4"][usize::from(key[0] % 5)];
+        out.push((gw, format!("{oui}:{:02x}:{:02x}:{:02x}", key[1], key[2], key[3])));
     }
     if let (Some(own), std::net::IpAddr::V4(peer)) = (live.persona.ipv4, live.peer.ip()) {
-        let mask = u32::MAX
-            .checked_shl(32 - u32::from(live.persona.ipv4_prefix.min(32)))
-            .unwrap_or(0);
+        let mask = u32::MAX.checked_shl(32 - u32::from(live.persona.ipv4_prefix.min(32))).unwrap_or(0);
         if u32::from(own) & mask == u32::from(peer) & mask && Some(peer) != live.persona.gateway {
             let k = peer.octets();
-            out.push((
-                peer,
-                format!(
-                    "52:54:00:{:02x}:{:02x}:{:02x}",
-                    key[4] ^ k[3],
-                    key[5] ^ k[2],
-                    key[6] ^ k[3]
-                ),
-            ));
+            out.push((peer, format!("52:54:00:{:02x}:{:02x}:{:02x}", key[4] ^ k[3], key[5] ^ k[2], key[6] ^ k[3])));
         }
     }
     out
