@@ -42,7 +42,7 @@ export const router = createRouter({
   ]),
   defaultPreload: 'intent',
   defaultPendingMs: 150,
-  defaultPendingComponent: () => <main className="page" id="main"><Ghosts lines={6} /></main>,
+  defaultPendingComponent: () => <div className="page"><Ghosts lines={6} /></div>,
   defaultErrorComponent: Crashed,
   scrollRestoration: true,
 });

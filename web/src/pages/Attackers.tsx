@@ -56,22 +56,31 @@ export function Attackers() {
   const waiting = news - seen.current;
   const { again } = rows;
   const showNews = useCallback(() => { seen.current = news; again(); }, [news, again]);
-  useEffect(() => { if (waiting > 0 && !touched && top) showNews(); }, [waiting, touched, top, showNews]);
+  // At most every three seconds, however many attackers there are.
+  const shownAt = useRef(0);
+  useEffect(() => {
+    if (waiting === 0 || touched || !top) return;
+    const timer = setTimeout(() => {
+      shownAt.current = Date.now();
+      showNews();
+    }, Math.max(0, 3000 - (Date.now() - shownAt.current)));
+    return () => clearTimeout(timer);
+  }, [waiting, touched, top, showNews]);
   useKey('r', showNews);
 
   const columns: Column<AttackerRow>[] = useMemo(() => [
     { id: 'ip', head: 'Address', width: 'minmax(140px, 1.1fr)', cell: (r) => <Ip ip={r.ip} />, value: (r) => r.ip },
     { id: 'depth', head: 'How far', width: '132px', cell: (r) => <Depth row={r} now={now} />, value: (r) => (r.command_count > 0 ? 'got in' : r.credential_count > 0 ? 'tried' : 'scanned') },
-    { id: 'last', head: 'Last seen', width: '92px', sort: 'recent', cell: (r) => <When at={r.last_seen} />, value: (r) => r.last_seen },
+    { id: 'last', head: 'Last seen', width: '86px', sort: 'recent', cell: (r) => <When at={r.last_seen} />, value: (r) => r.last_seen },
     { id: 'first', head: 'First seen', width: '92px', sort: 'first', extra: true, cell: (r) => <When at={r.first_seen} />, value: (r) => r.first_seen },
-    { id: 'events', head: 'Events', width: '70px', num: true, sort: 'active', cell: (r) => count(r.event_count), value: (r) => r.event_count },
+    { id: 'events', head: 'Events', width: '62px', num: true, sort: 'active', cell: (r) => count(r.event_count), value: (r) => r.event_count },
     { id: 'sessions', head: 'Sessions', width: '70px', num: true, extra: true, cell: (r) => count(r.session_count), value: (r) => r.session_count },
-    { id: 'credentials', head: 'Credentials', width: '82px', num: true, sort: 'credentials', cell: (r) => r.credential_count > 0 ? count(r.credential_count) : <span className="faint">0</span>, value: (r) => r.credential_count },
-    { id: 'commands', head: 'Commands', width: '80px', num: true, cell: (r) => r.command_count > 0 ? count(r.command_count) : <span className="faint">0</span>, value: (r) => r.command_count },
-    { id: 'files', head: 'Files', width: '48px', num: true, cell: (r) => r.file_count > 0 ? count(r.file_count) : <span className="faint">0</span>, value: (r) => r.file_count },
-    { id: 'services', head: 'Services', width: 'minmax(176px, 1.1fr)', cell: (r) => <Services names={r.services} deep={r.interacted} max={3} />, value: (r) => r.services.join(' ') },
-    { id: 'path', head: 'Deckies', width: 'minmax(150px, 1.6fr)', sort: 'traversals', cell: (r) => <span title={path(r)}>{path(r)}</span>, value: (r) => r.deckies.join(' ') },
-    { id: 'origin', head: 'Origin', width: 'minmax(120px, 1fr)', cell: (r) => <Place row={r} />, value: (r) => [r.country_code, r.as_name].filter(Boolean).join(' ') },
+    { id: 'credentials', head: 'Credentials', width: '74px', num: true, sort: 'credentials', cell: (r) => r.credential_count > 0 ? count(r.credential_count) : <span className="faint">0</span>, value: (r) => r.credential_count },
+    { id: 'commands', head: 'Commands', width: '68px', num: true, cell: (r) => r.command_count > 0 ? count(r.command_count) : <span className="faint">0</span>, value: (r) => r.command_count },
+    { id: 'files', head: 'Files', width: '38px', num: true, cell: (r) => r.file_count > 0 ? count(r.file_count) : <span className="faint">0</span>, value: (r) => r.file_count },
+    { id: 'services', head: 'Services', width: 'minmax(160px, 1.1fr)', cell: (r) => <Services names={r.services} deep={r.interacted} max={3} />, value: (r) => r.services.join(' ') },
+    { id: 'path', head: 'Deckies', width: 'minmax(120px, 1.5fr)', sort: 'traversals', cell: (r) => <span title={path(r)}>{path(r)}</span>, value: (r) => r.deckies.join(' ') },
+    { id: 'origin', head: 'Origin', width: 'minmax(104px, 1fr)', cell: (r) => <Place row={r} />, value: (r) => [r.country_code, r.as_name].filter(Boolean).join(' ') },
     { id: 'ptr', head: 'Reverse name', width: '200px', extra: true, cell: (r) => r.ptr_record ? <Captured one text={r.ptr_record} /> : <span className="faint">–</span>, value: (r) => r.ptr_record },
   ], [now]);
 

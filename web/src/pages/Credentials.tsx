@@ -4,7 +4,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { credentials } from '../api/queries';
 import type { CredentialRow } from '../api/types';
-import { count, full, many } from '../lib/format';
+import { count, deckyName, full, many } from '../lib/format';
 import { useSettled, useTitle } from '../lib/hooks';
 import { useKey } from '../lib/keys';
 import { usePaged } from '../lib/paged';
@@ -93,7 +93,7 @@ export function Credentials() {
           card={(r) => (
             <>
               <span className="row spread"><span className="row grow"><Captured one text={`${r.principal ?? ''} / ${secretText(r)}`} /></span><Outcome outcome={r.outcome} /></span>
-              <span className="row spread small muted"><span className="clip"><Ip ip={r.attacker_ip} /> · {r.decky_name} {r.service}</span><When at={r.last_seen} /></span>
+              <span className="row spread small muted"><span className="clip"><Ip ip={r.attacker_ip} /> · {deckyName(r.decky_name)} {r.service}</span><When at={r.last_seen} /></span>
             </>
           )}
           empty={filtered ? <Empty title="No credential fits.">Take a filter away, or search for less.</Empty> : <Empty title="Nobody has tried a password yet.">Names and passwords offered to any decky appear here, each once with how often it was tried.</Empty>}
@@ -128,7 +128,7 @@ function CredentialDrawer({ row, close }: { row: CredentialRow; close: () => voi
           <h3>The same secret elsewhere</h3>
           {same.length === 0 ? <p className="muted small">{others.isFetching ? 'Looking…' : 'Nowhere else.'}</p> : (
             <ul className="stack small">
-              {same.slice(0, 30).map((c) => <li key={c.id} className="row spread"><span className="row"><Ip ip={c.attacker_ip} /><Captured one text={c.principal ?? ''} className="muted" /></span><span className="muted">{c.decky_name} {c.service} · <When at={c.last_seen} /></span></li>)}
+              {same.slice(0, 30).map((c) => <li key={c.id} className="row spread"><span className="row"><Ip ip={c.attacker_ip} /><Captured one text={c.principal ?? ''} className="muted" /></span><span className="muted">{deckyName(c.decky_name)} {c.service} · <When at={c.last_seen} /></span></li>)}
             </ul>
           )}
           {same.length > 30 && <Link className="link small" to="/credentials" search={{ q: row.secret_printable ?? undefined }}>All {many(same.length, 'other')}</Link>}

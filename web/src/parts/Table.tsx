@@ -107,7 +107,7 @@ export function Table<T>(p: Props<T>) {
     }
   };
 
-  const least = columns.reduce((sum, c) => sum + Number(/(\d+)px/.exec(c.width)?.[1] ?? 80) + 16, tickable ? 62 : 28);
+  const least = columns.reduce((sum, c) => sum + Number(/(\d+)px/.exec(c.width)?.[1] ?? 80) + 14, tickable ? 60 : 28);
   const tracks = `${tickable ? '18px ' : ''}${columns.map((c) => c.width).join(' ')}`;
   const shown = !p.rows.loading && p.rows.count === 0 && p.rows.error === null;
   const exporting = p.exportAs === undefined ? null : (kind: 'csv' | 'json'): void => void exportRows(p, kind, [...picked.values()]);
