@@ -11,6 +11,7 @@ pub mod decoy;
 pub mod http;
 pub mod redis;
 pub mod shell;
+pub mod smtp;
 pub mod ssh;
 pub mod stage;
 
@@ -18,7 +19,7 @@ pub use decoy::{Answerer, Decoy, Dialogue, Door, Heard, Knob, KnobKind, Reply, S
 
 /// Every decoy there is, alphabetical. The catalogue, the dashboard's form and the fleet's port plan
 /// are all read from it.
-pub static ALL: &[&Decoy] = &[&http::HTTP, &http::HTTPS, &redis::REDIS, &ssh::SSH];
+pub static ALL: &[&Decoy] = &[&http::HTTP, &http::HTTPS, &redis::REDIS, &smtp::SMTP, &ssh::SSH];
 
 /// The decoy called `name`.
 pub fn find(name: &str) -> Option<&'static Decoy> {
