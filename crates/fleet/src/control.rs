@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Plan,
-    deployer::{DeckyStatus, DeployMode, DeployReport, Deployer, Which},
+    deployer::Deployer,
+    record::{DeckyStatus, DeployMode, DeployReport, Which},
 };
 
 /// Longest line in bytes, either way.

@@ -4,27 +4,24 @@
 //! file before anything is made, so a crash in the middle is completed by the next [`Deployer::restore`]; what
 //! runs is never written down but looked at. The table of the database mirrors; its absence is a warning.
 
-use async_trait::async_trait;
 use model::{DeckyId, Micros};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::IpAddr,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 use tokio::sync::Mutex;
 
 use crate::{
-    Catalogue, Error, Plan, Planned,
-    addresses::Allocator,
-    archetypes,
+    Catalogue, Error, Plan, Planned, archetypes,
     catalogue::{Port, ports},
     hands::{Dirs, Face, Hands, Health},
+    market::Market,
     persona::{self, Place, Taken, keyed},
+    record::{DeckyState, DeckyStatus, DeployMode, DeployReport, FleetRow, FleetTable, ServiceStatus, Which, ips, shown},
     runtime::{self, Door, Ground, Placed, Runtime, RuntimeKind, Spot},
     state::{Kept, SCHEMA, State, Store},
 };
@@ -43,134 +40,6 @@ pub struct Settings {
     pub host_uuid: String,
     /// The deployment secret.
     pub secret: [u8; 32],
-}
-
-/// The mirror in the database.
-#[async_trait]
-pub trait FleetTable: Send + Sync {
-    async fn upsert(&self, row: &FleetRow) -> Result<(), String>;
-    async fn delete(&self, host_uuid: &str, name: &str) -> Result<(), String>;
-}
-
-/// One row of `fleet_deckies`. Holds no secret.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FleetRow {
-    pub host_uuid: String,
-    pub name: String,
-    pub services: Vec<String>,
-    /// What is shown of persona and placement.
-    pub decky_config: Map<String, Value>,
-    pub decky_ip: Option<String>,
-    /// See [`DeckyState::name`].
-    pub state: String,
-    pub last_error: Option<String>,
-    pub last_seen: Option<Micros>,
-    pub updated_at: Micros,
-}
-
-/// A table for those who have none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoTable;
-
-#[async_trait]
-impl FleetTable for NoTable {
-    async fn upsert(&self, _row: &FleetRow) -> Result<(), String> {
-        Ok(())
-    }
-    async fn delete(&self, _host_uuid: &str, _name: &str) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-/// How a decky, or one service of it, is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeckyState {
-    Running,
-    /// Some of its services answer.
-    Degraded,
-    Failed,
-}
-
-impl DeckyState {
-    /// The stored name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Degraded => "degraded",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// One decky as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeckyStatus {
-    pub name: String,
-    pub hostname: String,
-    pub archetype: String,
-    pub distro: String,
-    pub mac: String,
-    pub ips: Vec<IpAddr>,
-    pub state: DeckyState,
-    pub services: Vec<ServiceStatus>,
-    pub error: Option<String>,
-    /// What an operator should know, such as shifted ports.
-    pub notes: Vec<String>,
-    pub since: Micros,
-}
-
-/// One service of a decky as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServiceStatus {
-    pub name: String,
-    pub state: DeckyState,
-    /// Ports it listens on, without data doors.
-    pub ports: Vec<u16>,
-}
-
-/// How a deploy treats what the plan does not name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeployMode {
-    /// Take away deckies that the plan does not name.
-    pub replace: bool,
-}
-
-/// Whom to tear down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Which {
-    All,
-    Names(Vec<String>),
-}
-
-/// What a deploy or a restore did, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeployReport {
-    pub added: Vec<String>,
-    pub changed: Vec<String>,
-    pub unchanged: Vec<String>,
-    pub removed: Vec<String>,
-    /// Name and reason.
-    pub failed: Vec<(String, String)>,
-    pub warnings: Vec<String>,
-    pub took: Duration,
-}
-
-impl std::fmt::Display for DeployReport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let counts = [
-            ("added", self.added.len()),
-            ("changed", self.changed.len()),
-            ("unchanged", self.unchanged.len()),
-            ("removed", self.removed.len()),
-            ("failed", self.failed.len()),
-        ];
-        let said: Vec<String> = counts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}")).collect();
-        let said = if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") };
-        write!(f, "{said} in {:.2} s", self.took.as_secs_f64())?;
-        self.failed.iter().try_for_each(|(name, why)| write!(f, "; {name}: {why}"))
-    }
 }
 
 /// The deployer. One per data directory; a second one finds the lock held.
@@ -285,6 +154,11 @@ impl Deployer {
             let others: Vec<String> = fleet.state.deckies.keys().filter(|n| !names.contains(n)).cloned().collect();
             self.take_down(&mut fleet, &others, &mut report).await?;
         }
+        if fleet.state.deckies.is_empty()
+            && let Some(old) = fleet.state.ground.take_if(|old| plan.network.subnet.is_some_and(|s| s != old.subnet))
+        {
+            self.runtime.clear(&old).await?;
+        }
         let ground = self.ground(&fleet, plan).await?;
         fleet.state.ground = Some(ground.clone());
         let work = self.diff(&fleet, plan, &ground, &mut report).await?;
@@ -301,6 +175,9 @@ impl Deployer {
         fleet.state.deckies.extend(work.kept);
         fleet.store.save(&fleet.state)?;
         self.raise(&mut fleet, &work.raise, &mut report).await?;
+        let failed: HashSet<&String> = report.failed.iter().map(|(name, _)| name).collect();
+        report.added.retain(|name| !failed.contains(name));
+        report.changed.retain(|name| !failed.contains(name));
         self.mirror(&fleet, &mut report).await;
         report.took = begun.elapsed();
         Ok(report)
@@ -384,7 +261,7 @@ impl Deployer {
             let links: Vec<String> = fleet.state.deckies.values().map(|k| k.link.clone()).collect();
             self.runtime.inspect(ground, &links).await?.into_iter().map(|f| (f.link, f.standing)).collect()
         };
-        let mut market = Market::new(fleet, plan, ground, &*self.runtime).await?;
+        let mut market = Market::open(&self.settings, &fleet.state, plan, ground, &*self.runtime).await?;
         let mut taken = Taken::default();
         fleet.state.deckies.values().for_each(|k| taken.add(&k.persona));
         let mut links: HashSet<String> = fleet.state.deckies.values().map(|k| k.link.clone()).collect();
@@ -409,7 +286,7 @@ impl Deployer {
                         market.place(planned, &old.persona.seed, ground)?
                     }
                 };
-                let persona = persona::revise(&old.persona, planned, &place);
+                let persona = persona::with_knobs(persona::revise(&old.persona, planned, &place), &old.accounts, planned);
                 work.kept.insert(planned.name.clone(), Kept { plan: planned.clone(), persona, ..old.clone() });
             } else {
                 let id = DeckyId::fleet(&self.settings.host_uuid, &planned.name);
@@ -418,9 +295,11 @@ impl Deployer {
                     work.replaced.push(planned.name.clone());
                 }
                 let place = market.place(planned, &key, ground)?;
-                let persona = persona::generate(&self.settings.secret, &id, planned, &place, now, &mut taken);
+                let own = persona::generate(&self.settings.secret, &id, planned, &place, now, &mut taken);
+                let accounts = own.accounts.clone();
+                let persona = persona::with_knobs(own, &accounts, planned);
                 let link = link_name(&tag(&self.settings), &planned.name, &mut links);
-                work.kept.insert(planned.name.clone(), Kept { plan: planned.clone(), persona, link, since: now });
+                work.kept.insert(planned.name.clone(), Kept { plan: planned.clone(), persona, accounts, link, since: now });
             }
             if old.is_some() {
                 report.changed.push(planned.name.clone())
@@ -618,63 +497,6 @@ struct Work {
     raise: Vec<String>,
 }
 
-/// Addresses, with everything that is taken.
-struct Market(Allocator);
-
-impl Market {
-    async fn new(fleet: &Fleet, plan: &Plan, ground: &Ground, runtime: &dyn Runtime) -> Result<Self, Error> {
-        let mut used: Vec<IpAddr> = ground.used.clone();
-        used.extend(&plan.network.reserved);
-        used.extend(fleet.state.deckies.values().flat_map(|k| ips(&k.persona)));
-        let asked: Vec<IpAddr> = plan.deckies.iter().filter_map(|d| d.ip.map(IpAddr::V4)).collect();
-        let own: HashSet<IpAddr> = used.iter().copied().collect();
-        for decky in &plan.deckies {
-            let mine: Vec<IpAddr> = fleet.state.deckies.get(&decky.name).map(|k| ips(&k.persona)).unwrap_or_default();
-            for ip in decky.ip.map(IpAddr::V4).into_iter().chain(decky.ipv6.map(IpAddr::V6)) {
-                if let IpAddr::V4(v4) = ip
-                    && (!ground.subnet.contains(&v4) || v4 == ground.subnet.network() || v4 == ground.subnet.broadcast())
-                {
-                    return Err(Error::AddressOutside { name: decky.name.clone(), ip, subnet: ground.subnet.to_string() });
-                }
-                if own.contains(&ip) && !mine.contains(&ip) {
-                    let owner = fleet.state.deckies.iter().find(|(_, k)| ips(&k.persona).contains(&ip));
-                    let owner = owner.map_or_else(|| "this host, the gateway or a reserved one".into(), |(n, _)| n.clone());
-                    return Err(Error::AddressTaken { name: decky.name.clone(), ip, owner });
-                }
-            }
-        }
-        // Ask the wire: for addresses that are given, and for as many candidates as may be needed.
-        let mut scout = Allocator::new(ground.subnet, None, used.iter().copied().chain(asked.iter().copied()));
-        let need = plan.deckies.iter().filter(|d| d.ip.is_none() && !fleet.state.deckies.contains_key(&d.name)).count();
-        let mut candidates: Vec<IpAddr> = asked.into_iter().filter(|ip| !own.contains(ip)).collect();
-        if ground.interface.is_some() && need > 0 {
-            candidates.extend((0..need + 64).filter_map(|n| scout.next_v4(&[u8::try_from(n % 251).unwrap_or(0); 32])).map(IpAddr::V4));
-            candidates.extend(ground.subnet.hosts().take(1024).map(IpAddr::V4).filter(|ip| !own.contains(ip)));
-            candidates.sort();
-            candidates.dedup();
-        }
-        let occupied = runtime.occupied(ground, &candidates).await?;
-        for decky in &plan.deckies {
-            if let Some(ip) = decky.ip.map(IpAddr::V4).filter(|ip| occupied.contains(ip)) {
-                return Err(Error::AddressTaken { name: decky.name.clone(), ip, owner: "another host on the network".into() });
-            }
-        }
-        used.extend(occupied);
-        used.extend(plan.deckies.iter().flat_map(|d| d.ip.map(IpAddr::V4).into_iter().chain(d.ipv6.map(IpAddr::V6))));
-        Ok(Self(Allocator::new(ground.subnet, ground.subnet6, used)))
-    }
-
-    fn place(&mut self, plan: &Planned, key: &[u8; 32], ground: &Ground) -> Result<Place, Error> {
-        let full = || Error::NetworkFull { name: plan.name.clone(), subnet: ground.subnet.to_string() };
-        let ipv4 = match plan.ip {
-            Some(ip) => ip,
-            None => self.0.next_v4(key).ok_or_else(full)?,
-        };
-        let ipv6 = plan.ipv6.or_else(|| self.0.next_v6(key)).into_iter().collect();
-        Ok(Place { ipv4: Some(ipv4), ipv4_prefix: ground.subnet.prefix_len(), ipv6, gateway: ground.gateway })
-    }
-}
-
 /// A concluded archetype never makes another machine of one that stands.
 fn settled(plan: &Planned, old: Option<&Planned>) -> Planned {
     let mut plan = plan.clone();
@@ -690,40 +512,6 @@ fn settled(plan: &Planned, old: Option<&Planned>) -> Planned {
 
 fn place_of(p: &model::Persona) -> Place {
     Place { ipv4: p.ipv4, ipv4_prefix: p.ipv4_prefix, ipv6: p.ipv6.clone(), gateway: p.gateway }
-}
-
-fn ips(p: &model::Persona) -> Vec<IpAddr> {
-    p.ipv4.map(IpAddr::V4).into_iter().chain(p.ipv6.iter().copied().map(IpAddr::V6)).collect()
-}
-
-/// What the database and the dashboard may know: no seed, no password.
-fn shown(kept: &Kept, status: &DeckyStatus) -> Map<String, Value> {
-    let p = &kept.persona;
-    let value = json!({
-        "hostname": p.hostname,
-        "domain": p.domain,
-        "company": p.company,
-        "archetype": p.archetype,
-        "distro": p.distro.slug,
-        "distro_name": p.distro.pretty_name,
-        "kernel": p.distro.kernel_release,
-        "nmap_os": crate::os::name(p.os),
-        "mac": p.mac,
-        "ips": status.ips,
-        "gateway": p.gateway,
-        "timezone": p.timezone,
-        "booted": p.booted,
-        "link": kept.link,
-        "services": status.services,
-        "software": p.services.iter().map(|s| (s.name.clone(), json!(s.software))).collect::<Map<_, _>>(),
-        "notes": status.notes,
-        "mutate_interval": kept.plan.mutate_interval,
-        "left_out": kept.plan.left_out,
-    });
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 fn warn(report: &mut DeployReport, message: String) {

@@ -10,7 +10,10 @@ use nix::unistd::{Gid, Uid, User, chown};
 use std::{
     collections::BTreeMap,
     fs,
-    os::{fd::BorrowedFd, unix::fs::PermissionsExt},
+    os::{
+        fd::BorrowedFd,
+        unix::fs::{MetadataExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -84,7 +87,10 @@ impl Dirs {
         for dir in [&self.spool, &self.artifacts, &self.transcripts, &self.memory] {
             fs::create_dir_all(dir).map_err(Error::file(dir))?;
             if let Some((uid, gid)) = user {
-                give(dir, uid, gid, 3).map_err(Error::file(dir))?;
+                // Only when they change hands: there may be many files.
+                if fs::metadata(dir).map_err(Error::file(dir))?.uid() != uid {
+                    give(dir, uid, gid, 8).map_err(Error::file(dir))?;
+                }
                 // The player must be able to walk there; it cannot list what is beside its directories.
                 if let Some(parent) = dir.parent() {
                     let mode = fs::metadata(parent).map_err(Error::file(parent))?.permissions().mode();

@@ -21,18 +21,19 @@ pub mod distros;
 mod error;
 pub mod hands;
 pub mod lab;
+mod market;
 pub mod os;
 pub mod persona;
 pub mod plan;
+mod record;
 pub mod runtime;
 pub mod state;
 
 pub use catalogue::Catalogue;
 pub use config::ConfigError;
-pub use deployer::{
-    DeckyState, DeckyStatus, DeployMode, DeployReport, Deployer, FleetRow, FleetTable, NoTable, ServiceStatus, Settings, Which,
-};
+pub use deployer::{Deployer, Settings};
 pub use error::Error;
 pub use hands::{Dirs, Face, Hands, Health};
 pub use plan::{Network, Plan, Planned, PlannedService, Table};
+pub use record::{DeckyState, DeckyStatus, DeployMode, DeployReport, FleetRow, FleetTable, NoTable, ServiceStatus, Which};
 pub use runtime::RuntimeKind;

@@ -2,7 +2,7 @@
 //!
 //! What is *running* is never written here: it is looked at.
 
-use model::{Micros, Persona};
+use model::{Account, Micros, Persona};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -37,6 +37,8 @@ pub struct State {
 pub struct Kept {
     pub plan: Planned,
     pub persona: Persona,
+    /// Accounts it was generated with, before knobs.
+    pub accounts: Vec<Account>,
     /// Name of its namespace and link.
     pub link: String,
     /// When it was first placed.

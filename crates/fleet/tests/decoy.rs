@@ -133,3 +133,25 @@ fn another_process_reaches_a_fleet_on_loopback() {
         deployer.shutdown().await;
     });
 }
+
+#[test]
+fn without_privilege_ports_are_shifted_and_it_says_so() {
+    alone(|| async {
+        // As a plain user: ports below 1024 are out of reach.
+        caps::drop(None, caps::CapSet::Effective, caps::Capability::CAP_NET_BIND_SERVICE).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut settings = settings(dir.path(), None);
+        settings.runtime = RuntimeKind::Loopback;
+        let face = Arc::new(world::Greeter::default());
+        let deployer = world::deployer(settings, &face);
+        deployer.deploy(&world::plan("[a]\nservices=ssh,redis\n"), DeployMode::default()).await.unwrap();
+        let status = deployer.status().await;
+        let ports: Vec<u16> = status[0].services.iter().flat_map(|s| s.ports.clone()).collect();
+        assert_eq!(ports, [10_022, 6379]);
+        assert!(status[0].notes.iter().any(|n| n.contains("shifted by 10000: ssh on 10022")), "{:?}", status[0].notes);
+        TcpStream::connect((status[0].ips[0], 10_022)).unwrap();
+        let lan = world::plan("[general]\nnet=10.1.2.0/24\n[b]\nservices=ssh\n");
+        let refused = deployer.deploy(&lan, DeployMode { replace: true }).await.unwrap_err().to_string();
+        assert!(refused.contains("127.0.0.0/8"), "{refused}");
+    });
+}

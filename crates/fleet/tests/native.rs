@@ -173,6 +173,14 @@ fn on_a_real_interface_they_are_neighbours_with_their_own_mac() {
         deployer.deploy(&plan("[a]\nip=10.77.3.40\nservices=ssh\n[b]\nservices=http\n"), DeployMode::default()).await.unwrap();
         let status = deployer.status().await;
         assert!(status.iter().all(|s| s.state == DeckyState::Running && s.ips.len() == 2), "{status:?}");
+        // The one that was free to choose chose nobody's address, and none of the neighbours has it.
+        let chosen = status[1].ips[0];
+        assert!(!["10.77.3.2", "10.77.3.9", "10.77.3.40"].contains(&chosen.to_string().as_str()));
+        deployer.teardown(Which::Names(vec!["b".into()])).await.unwrap();
+        peer(&format!("ip addr add {chosen}/24 dev there"));
+        deployer.deploy(&plan("[b]\nservices=http\n"), DeployMode::default()).await.unwrap();
+        let status = deployer.status().await;
+        assert_ne!(status[1].ips[0], chosen, "somebody else has it now");
         // The host reaches them, and so does the other machine.
         assert_eq!(says(&face, "a", "ssh", status[0].ips[0], 22), "a ssh\n");
         assert_eq!(says(&face, "a", "ssh", status[0].ips[1], 22), "a ssh\n");

@@ -47,7 +47,8 @@ pub struct Place {
     pub gateway: Option<Ipv4Addr>,
 }
 
-/// The persona of a decky placed for the first time at `now`. Adds what it took to `taken`.
+/// The persona of a decky placed for the first time at `now`, with accounts of its own (see [`with_knobs`]).
+/// Adds what it took to `taken`.
 pub fn generate(secret: &[u8; 32], id: &DeckyId, plan: &Planned, place: &Place, now: Micros, taken: &mut Taken) -> Persona {
     let seed = keyed(secret, id.as_str().as_bytes());
     let site = Site::of(secret);
@@ -95,7 +96,6 @@ pub fn generate(secret: &[u8; 32], id: &DeckyId, plan: &Planned, place: &Place, 
         seed,
     };
     persona.services = services(&persona, plan);
-    apply_knobs(&mut persona, plan);
     persona
 }
 
@@ -108,7 +108,6 @@ pub fn revise(old: &Persona, plan: &Planned, place: &Place) -> Persona {
     persona.ipv6.clone_from(&place.ipv6);
     persona.gateway = place.gateway;
     persona.services = services(&persona, plan);
-    apply_knobs(&mut persona, plan);
     persona
 }
 
@@ -198,7 +197,14 @@ fn services(persona: &Persona, plan: &Planned) -> Vec<Service> {
         .collect()
 }
 
-/// The knobs that speak of the machine and not of one service: `password` (root), `user`, `user_password`.
+/// The persona with what the operator set for its accounts: `password` (root), `user` and `user_password` of ssh and
+/// telnet. `own` are the accounts it was generated with, so that a knob taken back gives the old password again.
+pub fn with_knobs(mut persona: Persona, own: &[model::Account], plan: &Planned) -> Persona {
+    persona.accounts = own.to_vec();
+    apply_knobs(&mut persona, plan);
+    persona
+}
+
 fn apply_knobs(persona: &mut Persona, plan: &Planned) {
     for service in plan.services.iter().filter(|s| matches!(s.name.as_str(), "ssh" | "telnet")) {
         if let Some(password) = service.knobs.get("password")

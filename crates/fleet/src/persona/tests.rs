@@ -1,7 +1,7 @@
 use model::{DeckyId, Micros, Persona};
 use std::collections::HashSet;
 
-use super::{Place, Taken, generate};
+use super::{Place, Taken, generate, with_knobs};
 use crate::{Catalogue, Planned, PlannedService, archetypes, config::tests_decoys};
 
 const NOW: Micros = Micros(1_795_469_137_000_001);
@@ -56,7 +56,7 @@ fn a_story_holds_together() {
         assert_eq!(p.accounts[0].name, "root");
         assert!((2..=5).contains(&p.accounts.len()));
         let ids: Vec<u32> = p.accounts[1..].iter().map(|a| a.uid).collect();
-        assert_eq!(ids, (1000..1000 + ids.len() as u32).collect::<Vec<_>>());
+        assert_eq!(ids, (1000..1000 + u32::try_from(ids.len()).unwrap()).collect::<Vec<_>>());
         assert!(p.distro.kernel_release.len() > 5 && p.services.iter().all(|s| !s.software.version.is_empty()));
         assert_eq!(p.service("http").unwrap().software, p.service("https").unwrap().software);
         assert!(
@@ -74,10 +74,13 @@ fn knobs_override_the_accounts() {
     let mut plan = Planned::of_archetype("x", archetypes::find("deaddeck").unwrap(), Catalogue::of(tests_decoys()));
     plan.services[0].knobs =
         [("password", "toor"), ("user", "ubuntu"), ("user_password", "admin")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-    let p = generate(&[1; 32], &DeckyId::local("x"), &plan, &Place::default(), NOW, &mut Taken::default());
+    let own = generate(&[1; 32], &DeckyId::local("x"), &plan, &Place::default(), NOW, &mut Taken::default());
+    let p = with_knobs(own.clone(), &own.accounts, &plan);
+    plan.services[0].knobs.clear();
+    assert!(with_knobs(p.clone(), &own.accounts, &plan) == own);
     assert_eq!(p.accounts[0].password.as_deref(), Some("toor"));
     assert_eq!(p.account(b"ubuntu").unwrap().password.as_deref(), Some("admin"));
-    assert_eq!(p.account(b"ubuntu").unwrap().uid, 1000 + p.accounts.len() as u32 - 2);
+    assert_eq!(p.account(b"ubuntu").unwrap().uid, 1000 + u32::try_from(p.accounts.len()).unwrap() - 2);
 }
 
 #[test]
