@@ -155,7 +155,7 @@ async function open(): Promise<void> {
 function again(): void {
   if (currentSession() === null) return phase('off');
   phase('broken');
-  const wait = Math.min(15_000, 500 * 2 ** tries) * (0.7 + Math.random() * 0.6);
+  const wait = Math.min(5000, 500 * 2 ** tries) * (0.7 + Math.random() * 0.6);
   tries += 1;
   retry = setTimeout(() => void open(), wait);
 }

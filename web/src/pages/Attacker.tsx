@@ -9,7 +9,7 @@ import { count, day, deckyName, duration, full, many, size } from '../lib/format
 import { useHeld, useTitle, useTouched } from '../lib/hooks';
 import { useNow } from '../lib/now';
 import { Bars } from '../parts/Bars';
-import { Button, CopyButton, Empty, Failed, Ghosts, Mark, Panel } from '../parts/Basics';
+import { Button, CopyButton, Empty, Failed, Ghosts, Mark, Panel, ScrollX } from '../parts/Basics';
 import { gist, KindIcon } from '../parts/Event';
 import { FileLine } from '../parts/FileLine';
 import { ChevronDown, ChevronRight, Clapperboard, DoorOpen, Globe, KeyRound, Plug, SquareTerminal } from '../parts/icons';
@@ -248,7 +248,7 @@ function Creds({ ip }: { ip: string }) {
     <Section q={q} empty={<Empty slim title="No credential.">Every name and password this attacker offers would be here.</Empty>}>
       {(rows, total) => (
         <Panel flush>
-          <div className="scroll-x">
+          <ScrollX label="Credentials">
             <table className="plain-table">
               <thead><tr><th>User</th><th>Secret</th><th>Outcome</th><th>Where</th><th className="right">Tries</th><th>Last</th></tr></thead>
               <tbody>
@@ -264,7 +264,7 @@ function Creds({ ip }: { ip: string }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </ScrollX>
           <More shown={rows.length} total={total} more={() => setLimit((l) => Math.min(1000, l + 300))} />
         </Panel>
       )}

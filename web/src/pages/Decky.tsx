@@ -7,7 +7,7 @@ import type { FleetDeckyRow } from '../api/types';
 import { count, deckyName, full, many } from '../lib/format';
 import { useTitle } from '../lib/hooks';
 import { Bars } from '../parts/Bars';
-import { Empty, Failed, Ghosts, Mark, Panel } from '../parts/Basics';
+import { Empty, Failed, Ghosts, Mark, Panel, ScrollX } from '../parts/Basics';
 import { FeedLine } from '../parts/Event';
 import { Ip, Service, Services, When } from '../parts/Text';
 import { DeckyState, fact } from './Fleet';
@@ -64,7 +64,7 @@ function Visitors({ id }: { id: string }) {
   return (
     <Panel title="Who came" flush actions={q.data !== undefined && q.data.total > 0 ? <Link className="btn plain" to="/attackers" search={{ decky: id }}>All {count(q.data.total)}</Link> : undefined}>
       {q.error !== null ? <div style={{ padding: 16 }}><Failed error={q.error} retry={() => void q.refetch()} /></div> : q.data === undefined ? <div style={{ padding: 16 }}><Ghosts /></div> : q.data.data.length === 0 ? <Empty slim title="Nobody has touched it yet.">Attackers that reach this decky are listed here, last seen first.</Empty> : (
-        <div className="scroll-x">
+        <ScrollX label="Who came">
           <table className="plain-table">
             <thead><tr><th>Address</th><th>Services</th><th className="right">Events</th><th className="right">Commands</th><th>Last seen</th></tr></thead>
             <tbody>
@@ -72,7 +72,7 @@ function Visitors({ id }: { id: string }) {
             </tbody>
           </table>
           {s.data !== undefined && <p className="tiny muted" style={{ padding: '8px 16px 12px' }}>{many(s.data.total, 'session')} in all</p>}
-        </div>
+        </ScrollX>
       )}
     </Panel>
   );

@@ -3,7 +3,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { send } from '../api/client';
-import { useLive } from '../api/live';
+import { KEPT, useLive } from '../api/live';
 import { histogram, logs } from '../api/queries';
 import type { LogRow } from '../api/types';
 import { count, deckyName, full, many } from '../lib/format';
@@ -48,6 +48,8 @@ export function Live() {
     return () => clearTimeout(timer);
   }, [text, q, navigate]);
 
+  const renew = useCallback(() => setAnchor(Date.now()), []);
+
   // What is asked: a span that ends now, or a window that somebody chose.
   const ask = useMemo(() => {
     const length = SPANS.find((s) => s[0] === span)?.[2] ?? null;
@@ -83,8 +85,9 @@ export function Live() {
   keyRef.current = key;
   const shown = useHeld(fitting, hold && !changed);
   const waiting = Math.max(0, fitting.length - shown.length);
-  const renew = useCallback(() => setAnchor(Date.now()), []);
-  useEffect(() => { if (!hold && shown.length > MOST_LIVE) renew(); }, [hold, shown.length, renew]);
+  // Rows that passed while the list was held and are no longer kept: ask for them.
+  const gap = follows && live.rows.length >= KEPT && (live.rows.at(-1)?.id ?? 0) > newestId + 1;
+  useEffect(() => { if (!hold && (gap || shown.length > MOST_LIVE)) renew(); }, [hold, gap, shown.length, renew]);
   const go = useCallback(() => { setPaused(false); renew(); }, [renew]);
   useKey('p', useCallback(() => setPaused((p) => !p), []));
   useKey('r', go);
@@ -143,7 +146,7 @@ export function Live() {
             ))}
           </div>
           <Button look={paused ? 'primary' : 'normal'} aria-pressed={paused} onClick={() => (paused ? go() : setPaused(true))} aria-keyshortcuts="p" disabled={search.to !== undefined} className="pause">
-            {paused ? <><Play size={14} aria-hidden /> Go on{waiting > 0 && ` · ${count(waiting)} waiting`}</> : <><Pause size={14} aria-hidden /> Pause</>}
+            {paused ? <><Play size={14} aria-hidden /> Go on{waiting > 0 && ` · ${count(waiting)}${gap ? '+' : ''} waiting`}</> : <><Pause size={14} aria-hidden /> Pause</>}
           </Button>
         </div>
       </header>

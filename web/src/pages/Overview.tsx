@@ -76,7 +76,7 @@ function NowPanel() {
   let under: string;
   if (inside > 0) {
     sentence = inside === 1 ? 'Somebody is inside a decky now.' : `${count(inside)} are inside your deckies now.`;
-    under = others > 0 ? `${many(others, 'other')} ${others === 1 ? 'knocks' : 'knock'} at the doors. What they touch is decoy; watch what they look for.` : 'What they touch is decoy; watch what they look for.';
+    under = others > 0 ? `${others === 1 ? 'One other knocks' : `${count(others)} others knock`} at the doors. What they touch is decoy; watch what they look for.` : 'What they touch is decoy; watch what they look for.';
   } else if (others > 0) {
     sentence = 'Nobody is inside.';
     under = `${others === 1 ? 'One is' : `${count(others)} are`} knocking at the doors right now.`;
@@ -192,7 +192,7 @@ function NotablePanel() {
   const loading = [a, b, c, e].some((r) => r.isPending);
   const failed = [a, b, c, e].find((r) => r.error !== null);
   return (
-    <Panel title="Worth a look" flush actions={<Link className="btn plain" to="/live" search={{ q: 'event:command', span: '7d' }}>Commands</Link>}>
+    <Panel title="Worth a look" flush actions={<Link className="btn plain" to="/live" search={{ q: 'event:command', span: '7d' }}>All commands</Link>}>
       <div ref={box} className="feed">
         {rows.map((row) => <FeedLine key={row.id} row={row} />)}
         {rows.length === 0 && (loading ? <div style={{ padding: 16 }}><Ghosts /></div> : failed !== undefined ? <div style={{ padding: 16 }}><Failed error={failed.error} /></div>
@@ -234,7 +234,7 @@ function HealthPanel() {
           ))}
           <li>
             <Link className="noun" to="/workers">Workers</Link>
-            <span className="muted">{w.data === undefined ? '' : `${up} of ${w.data.workers.filter((x) => x.status !== 'unknown').length} run`}</span>
+            <span className="muted">{w.data === undefined ? '' : up + down.length + stopped.length === 0 ? 'none heard of yet' : `${up} of ${w.data.workers.filter((x) => x.status !== 'unknown').length} run`}</span>
             <Mark tone={down.length > 0 ? 'alarm' : stopped.length > 0 ? 'warn' : up === 0 ? 'quiet' : 'good'}>{down.length > 0 ? `${down.length} down` : stopped.length > 0 ? `${stopped.length} stopped` : up === 0 ? 'not heard of' : 'works'}</Mark>
           </li>
           {down.slice(0, 3).map((x) => <li key={x.name} className="sub"><span>{x.name}</span><span className="muted clip" title={x.detail}>{x.detail || x.status}</span><span /></li>)}

@@ -5,7 +5,7 @@ import { Fragment, useMemo, type ReactNode } from 'react';
 import { openapi } from '../api/queries';
 import { useTitle } from '../lib/hooks';
 import { stamp, save } from '../lib/save';
-import { Button, Empty, Failed, Ghosts } from '../parts/Basics';
+import { Button, Empty, Failed, Ghosts, ScrollX } from '../parts/Basics';
 import { Download } from '../parts/icons';
 import { SearchField } from '../parts/SearchField';
 
@@ -85,12 +85,12 @@ function RouteView({ route: { path, method, op }, doc }: { route: Route; doc: Do
         {more.map((t) => <p key={t} className="muted prose-width pre-line"><Told text={t} /></p>)}
         <p className="small muted">Open to {ROLE[op['x-role'] ?? ''] ?? op['x-role'] ?? 'viewers'}.</p>
         {(op.parameters ?? []).length > 0 && (
-          <div className="scroll-x">
+          <ScrollX label="Parameters">
             <table className="plain-table tight">
               <thead><tr><th>Parameter</th><th>In</th><th>Kind</th><th>Meaning</th></tr></thead>
               <tbody>{op.parameters?.map((p) => <tr key={p.in + p.name}><td><code>{p.name}</code>{p.required === true && <span className="faint tiny"> required</span>}</td><td className="muted">{p.in}</td><td><Kind schema={p.schema} doc={doc} /></td><td className="muted"><Told text={p.description} /></td></tr>)}</tbody>
             </table>
-          </div>
+          </ScrollX>
         )}
         {body !== undefined && <><h3>Body</h3><Shape schema={body} doc={doc} /></>}
         <h3>Answers</h3>

@@ -10,7 +10,7 @@ import type { Purged, UserRow } from '../api/types';
 import { count, duration } from '../lib/format';
 import { useTitle } from '../lib/hooks';
 import { setLooks, useLooks, type Density, type Theme } from '../lib/theme';
-import { Button, CopyButton, Empty, Failed, Ghosts, Mark, Modal, Panel } from '../parts/Basics';
+import { Button, CopyButton, Empty, Failed, Ghosts, Mark, Modal, Panel, ScrollX } from '../parts/Basics';
 import { Plus, TriangleAlert } from '../parts/icons';
 import { LEAST, PasswordFields, passwordFault } from '../parts/Password';
 import { say, sayFailed } from '../parts/toast';
@@ -113,7 +113,7 @@ function People() {
     <>
       <Panel title="People" flush actions={<Button onClick={() => setAdding(true)}><Plus size={14} aria-hidden /> Add a person</Button>}>
         {q.error !== null && q.data === undefined ? <div style={{ padding: 16 }}><Failed error={q.error} retry={() => void q.refetch()} /></div> : q.data === undefined ? <div style={{ padding: 16 }}><Ghosts /></div> : q.data.data.length === 0 ? <Empty slim title="Nobody." /> : (
-          <div className="scroll-x">
+          <ScrollX label="People">
             <table className="plain-table">
               <thead><tr><th>Name</th><th>May</th><th>Password</th><th><span className="sr">Do</span></th></tr></thead>
               <tbody>
@@ -137,7 +137,7 @@ function People() {
                 })}
               </tbody>
             </table>
-          </div>
+          </ScrollX>
         )}
       </Panel>
       {adding && <AddPerson close={() => setAdding(false)} done={fresh} />}

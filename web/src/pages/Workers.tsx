@@ -7,7 +7,7 @@ import { useIsAdmin } from '../api/session';
 import type { StartAll, Worker } from '../api/types';
 import { count, duration } from '../lib/format';
 import { useTitle } from '../lib/hooks';
-import { Button, Empty, Failed, Ghosts, Mark, Modal, Panel, type Tone } from '../parts/Basics';
+import { Button, Empty, Failed, Ghosts, Mark, Modal, Panel, type Tone, ScrollX } from '../parts/Basics';
 import { Play } from '../parts/icons';
 import { When } from '../parts/Text';
 import { say, sayFailed } from '../parts/toast';
@@ -57,7 +57,7 @@ export function Workers() {
       <Panel flush>
         {q.error !== null && q.data === undefined ? <div style={{ padding: 16 }}><Failed error={q.error} retry={() => void q.refetch()} /></div> : q.data === undefined ? <div style={{ padding: 16 }}><Ghosts lines={6} /></div>
           : q.data.workers.length === 0 ? <Empty title="No worker is known." /> : (
-            <div className="scroll-x">
+            <ScrollX label="Workers">
               <table className="plain-table workers">
                 <thead><tr><th>Worker</th><th>State</th><th>Heard of</th><th className="right">Behind</th><th className="right">Done</th><th className="right">Errors</th><th className="right">Restarts</th><th><span className="sr">Switch</span></th></tr></thead>
                 <tbody>
@@ -73,16 +73,16 @@ export function Workers() {
                         <td className="right">{w.errors > 0 ? <span className="mark warn">{count(w.errors)}</span> : 0}</td>
                         <td className="right">{count(w.restarts)}</td>
                         <td className="right">
-                          {w.status === 'stopped' || w.status === 'unknown'
+                          {w.name === 'api' ? <span className="tiny faint">cannot stop itself</span> : w.status === 'stopped' || w.status === 'unknown'
                             ? <Button disabled={!admin || order.isPending} onClick={() => order.mutate({ name: w.name, action: 'start' })} aria-label={`Start ${w.name}`}>Start</Button>
-                            : w.name === 'api' ? <span className="tiny faint">answers this page</span> : <Button look="danger" disabled={!admin || order.isPending} onClick={() => setStopping(w.name)} aria-label={`Stop ${w.name}`}>Stop</Button>}
+                            : <Button look="danger" disabled={!admin || order.isPending} onClick={() => setStopping(w.name)} aria-label={`Stop ${w.name}`}>Stop</Button>}
                         </td>
                       </tr>
                     );
                   })}
                 </tbody>
               </table>
-            </div>
+            </ScrollX>
           )}
       </Panel>
       <Panel title="Parts">

@@ -37,6 +37,20 @@ export function Panel({ title, actions, children, flush = false, className = '' 
   );
 }
 
+/** Wider than the screen: scrolls sideways, by keyboard too. */
+export function ScrollX({ label, children }: { label: string; children: ReactNode }) {
+  const ref = useRef<HTMLDivElement>(null);
+  const [wide, setWide] = useState(false);
+  useEffect(() => {
+    const element = ref.current;
+    if (element === null) return;
+    const watch = new ResizeObserver(() => setWide(element.scrollWidth > element.clientWidth + 1));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  return <div ref={ref} className="scroll-x" {...(wide ? { tabIndex: 0, role: 'group', 'aria-label': label } : {})}>{children}</div>;
+}
+
 /** What would be here, and how it comes. */
 export function Empty({ title, children, slim = false, icon }: { title: string; children?: ReactNode; slim?: boolean; icon?: ReactNode }) {
   return (

@@ -192,7 +192,7 @@ function Bottom({ more }: { more: () => void }) {
         <Link key={x.to} to={x.to} activeOptions={{ exact: x.to === '/', includeSearch: false }} search={{}}>
           <x.icon size={19} strokeWidth={1.8} aria-hidden />
           {x.word}
-          {x.to === '/attackers' && s !== undefined && s.attackers_now > 0 && <span className="dot alarm"><span className="sr">{many(s.attackers_now, 'attacker')} now</span></span>}
+          {x.to === '/attackers' && s !== undefined && s.attackers_now > 0 && <span className="mark warn dot"><span className="sr">{many(s.attackers_now, 'attacker')} now</span></span>}
         </Link>
       ))}
       <button type="button" onClick={more}>

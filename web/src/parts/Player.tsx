@@ -236,8 +236,8 @@ export function Player({ cast, moments, start = 0, onMoment, jump, label }: Prop
 
   return (
     <div className="player">
-      <div ref={box} className="term-box">
-        <div className="term" role="img" aria-label={label} style={{ fontSize: font, height: size[1] * font * 1.32 + 28 }} onClick={toggle}>
+      <div ref={box} className="term-box" tabIndex={0} role="group" aria-label={label}>
+        <div className="term" style={{ fontSize: font, height: size[1] * font * 1.32 + 28 }} onClick={toggle}>
           {lines.map((line, n) => <ScreenLine key={n} line={line} />)}
         </div>
         {!playing && at < 0.05 && <button type="button" className="term-start" aria-label="Play" onClick={toggle}><Play size={30} aria-hidden /></button>}

@@ -65,7 +65,7 @@ const histogram = (q) => {
 const token = () => {
   const access_token = `t${Math.random().toString(36).slice(2)}${Date.now()}`;
   tokens.add(access_token);
-  return { access_token, token_type: 'bearer', expires_in: 900, session_expires_in: 43_200, must_change_password: mustChange, role: 'admin', username: 'admin' };
+  return { access_token, token_type: 'bearer', expires_in: Number(process.env.TOKEN_SECONDS ?? 900), session_expires_in: 43_200, must_change_password: mustChange, role: 'admin', username: 'admin' };
 };
 
 async function body(req) {
