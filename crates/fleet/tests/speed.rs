@@ -48,3 +48,23 @@ fn many_deckies_stand_and_go_quickly() {
         }
     });
 }
+
+#[test]
+fn with_the_decoy_program_they_answer_soon_after() {
+    world::build_decoy();
+    alone(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let deployer = fleet::Deployer::open(settings(dir.path(), None), Arc::new(fleet::NoTable)).unwrap();
+        let text = "[x]\nservices=ssh,redis\namount=100\n";
+        let plan = fleet::Plan::parse(text, std::path::Path::new("speed.ini"), fleet::Catalogue::live()).unwrap();
+        let before = used_kib();
+        let report = deployer.deploy(&plan, DeployMode::default()).await.unwrap();
+        assert_eq!(report.failed, [], "{report}");
+        let stats = deployer.face().await.stats.unwrap();
+        let (cost, rss) = ((used_kib() - before) / 1024, stats.rss / 1024 / 1024);
+        println!("100 deckies with the decoy program: {report}; {cost} MiB more in all, the program has {rss} MiB");
+        assert_eq!(stats.deckies, 100);
+        deployer.teardown(Which::All).await.unwrap();
+        deployer.shutdown().await;
+    });
+}
