@@ -2,6 +2,7 @@
 
 mod commands;
 mod config;
+mod fleet_table;
 mod home;
 mod print;
 

@@ -12,7 +12,7 @@ use bus::{
     registry::{BEAT, Heartbeat},
     topics,
 };
-use fleet::{Deployer, Plan, RuntimeKind, Settings};
+use fleet::{Deployer, DeckyState, DeckyStatus, DeployMode, Plan, RuntimeKind, Settings};
 use serde_json::json;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use store::Store;
@@ -32,9 +32,9 @@ pub(crate) struct Args {
     /// Does not make the lab on the first start
     #[arg(long)]
     no_lab: bool,
-    /// native: a network namespace for each decky (root); loopback: 127.x addresses, no privilege
-    /// [default: native for root, else loopback]
-    #[arg(long, value_parser = ["native", "loopback"])]
+    /// native: a network namespace for each decky (root); native-ipvlan: the same on interfaces that carry one MAC;
+    /// loopback: 127.x addresses, no privilege [default: auto, native where possible]
+    #[arg(long, value_parser = ["auto", "native", "native-ipvlan", "loopback"])]
     runtime: Option<String>,
     /// Network interface on which the deckies appear (native; default: a private bridge on this host)
     #[arg(long, value_name = "NAME")]
@@ -68,17 +68,17 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
     let deployer = Arc::new(Deployer::open(settings(&args, &config, secret)?, table)?);
     let (fleet_trouble, fleet_seen) = watch::channel(String::new());
     tasks.spawn(beat(bus.clone(), "fleet", fleet_seen, stop.clone()));
-    let fresh = deployer.restore().await.context("restoring the fleet")?;
-    let report = if fresh && !args.no_lab { Some(deployer.deploy(&Plan::lab(), fleet::DeployMode::default()).await) } else { None };
-    match report {
-        Some(Ok(report)) => info!("the lab is up: {report}"),
-        Some(Err(trouble)) => {
+    let fresh = deployer.is_fresh().await;
+    let restored = deployer.restore().await.context("restoring the fleet")?;
+    let raised = if fresh && !args.no_lab { deployer.deploy(&Plan::lab(), DeployMode::default()).await } else { Ok(restored) };
+    match raised {
+        Ok(report) => info!("fleet: {report}"),
+        Err(trouble) => {
             error!(%trouble, "the lab could not be raised");
             let _unwatched = fleet_trouble.send(trouble.to_string());
         }
-        None => {}
     }
-    tasks.spawn(fleet::control::serve(Arc::clone(&deployer), config.run_dir().join("fleet.sock"), stop.clone()));
+    tasks.spawn(fleet::control::serve(Arc::clone(&deployer), fleet::control::path(&config.run_dir()), stop.clone()));
 
     let signals = tokio::spawn({
         let stop = stop.clone();
@@ -99,8 +99,16 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
             }
         }
         tasks.spawn(beat(bus.clone(), "api", watch::channel(String::new()).1, stop.clone()));
-        let api = api::Api::new(store, bus.clone(), commands::api::settings(&config, &secret)).await?;
-        tasks.spawn(api::serve(listener, api, stop.clone()));
+        let api = commands::api::cx(store, bus.clone(), &config, secret, address);
+        tasks.spawn({
+            let stop = stop.clone();
+            async move {
+                if let Err(error) = api::serve(listener, api, stop.clone().cancelled_owned()).await {
+                    error!(%error, "the dashboard ended");
+                    stop.cancel();
+                }
+            }
+        });
         greet(&args, address, password.as_deref(), &deployer).await?;
         stop.cancelled().await;
     }
@@ -119,10 +127,11 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
 fn settings(args: &Args, config: &Config, secret: [u8; 32]) -> Result<Settings, Wrong> {
     let named = args.runtime.as_deref().or(config.runtime.as_deref());
     let runtime = match named {
-        None if nix::unistd::geteuid().is_root() => RuntimeKind::Native,
-        None | Some("loopback") => RuntimeKind::Loopback,
+        None | Some("auto") => RuntimeKind::Auto,
         Some("native") => RuntimeKind::Native,
-        Some(other) => return Err(Wrong(format!("runtime {other:?} is unknown (allowed: native, loopback)"))),
+        Some("native-ipvlan") => RuntimeKind::NativeIpvlan,
+        Some("loopback") => RuntimeKind::Loopback,
+        Some(other) => return Err(Wrong(format!("runtime {other:?} is unknown (allowed: auto, native, native-ipvlan, loopback)"))),
     };
     Ok(Settings {
         data_dir: config.data_dir.clone(),
@@ -192,7 +201,7 @@ async fn greet(args: &Args, address: SocketAddr, password: Option<&str>, deploye
         print::line(&ready.to_string());
         return Ok(());
     }
-    let running = deckies.iter().filter(|d| d.state == "running").count();
+    let running = deckies.iter().filter(|d| d.state == DeckyState::Running).count();
     print::line("");
     print::line(&format!("  decnet is up: {running} of {} deckies answer", deckies.len()));
     print::line("");
@@ -202,7 +211,7 @@ async fn greet(args: &Args, address: SocketAddr, password: Option<&str>, deploye
         None => print::line("  sign in     with your account (`decnet user list`)"),
     }
     print::line("");
-    let find = |service: &str| deckies.iter().find_map(|d| d.address_of(service));
+    let find = |service: &str| deckies.iter().find_map(|d| address_of(d, service));
     let tries: Vec<String> = [
         find("ssh").map(|(ip, port)| if port == 22 { format!("ssh root@{ip}") } else { format!("ssh -p {port} root@{ip}") }),
         find("http").map(|(ip, port)| if port == 80 { format!("curl -i http://{ip}/") } else { format!("curl -i http://{ip}:{port}/") }),
@@ -219,4 +228,10 @@ async fn greet(args: &Args, address: SocketAddr, password: Option<&str>, deploye
         print::line("");
     }
     Ok(())
+}
+
+/// Where a service of a decky answers.
+fn address_of(decky: &DeckyStatus, service: &str) -> Option<(std::net::IpAddr, u16)> {
+    let port = decky.services.iter().find(|s| s.name == service)?.ports.first()?;
+    Some((*decky.ips.first()?, *port))
 }
