@@ -96,7 +96,7 @@ impl Auth {
                 attempt(user, secret, SecretKind::Plaintext, account.is_some(), out);
                 parsed?;
                 if let Some(account) = account {
-                    let time = success_time(out.rng());
+                    let time = success_time(unit, out.rng());
                     out.pause(time);
                     return Ok(Verdict::Accepted(Box::new(account)));
                 }
@@ -160,7 +160,7 @@ impl Auth {
                 let account = opens(scene.visit, &user, &service, secret);
                 attempt(&user, secret, SecretKind::Plaintext, account.is_some(), out);
                 if let Some(account) = account {
-                    let time = success_time(out.rng());
+                    let time = success_time(unit, out.rng());
                     out.pause(time);
                     self.dialog = Dialog::Passed(Box::new(account));
                     let ask = Writer::message(msg::USERAUTH_INFO_REQUEST).string(b"").string(b"").string(b"");
@@ -224,17 +224,11 @@ fn pam_failure(rng: &mut impl Rng) -> Duration {
     Duration::from_micros(1_000_000 + sum * 2_000_000 / 3 / 32_768 + 14_000 + u64::from(rng.next_u32() % 6_000))
 }
 
-/// Hashing the password and the account check.
-fn success_time(rng: &mut impl Rng) -> Duration {
-    let jitter = (0..3).map(|_| u64::from(rng.next_u32() % 6_000)).sum::<u64>();
-    Duration::from_micros(16_000 + jitter)
-}
-
-/// Opening the session and starting the unprivileged process, between the word that the login is good and
-/// anything else.
-pub(super) fn session_time(rng: &mut impl Rng) -> Duration {
-    let jitter = (0..3).map(|_| u64::from(rng.next_u32() % 8_000)).sum::<u64>();
-    Duration::from_micros(28_000 + jitter)
+/// Hashing the password and the account check, until the product says that the login is good. It waits
+/// here too.
+fn success_time(unit: Duration, rng: &mut impl Rng) -> Duration {
+    let jitter = (0..3).map(|_| u64::from(rng.next_u32() % 6_500)).sum::<u64>();
+    rounded_up(unit, Duration::from_micros(33_000 + jitter))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The states of a connection: identification, key exchange, authentication, channels.
 
 use model::{Micros, Saw};
+use rand::Rng;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    auth::{Auth, Scene, Verdict, session_time},
+    auth::{Auth, Scene, Verdict},
     connection::Connection,
     hostkeys::HostKeys,
     identification::{self, Client},
@@ -115,6 +116,9 @@ impl Ssh {
                     extensions: false,
                     phase: Phase::Bare,
                 };
+                // The unprivileged process is made between the two lines.
+                let time = moment(out, 2_400, 900);
+                out.pause(time);
                 live.offer(&self.profile, out);
                 self.step = Step::Packets(Box::new(live));
                 Ok(used)
@@ -176,8 +180,18 @@ impl Ssh {
     }
 }
 
+/// A time of at least `least` microseconds, and a tail that is usually short: `tail` more on average.
+fn moment(out: &mut Reply, least: u32, tail: u32) -> Duration {
+    let rng = out.rng();
+    let product = u64::from(rng.next_u32()) * u64::from(rng.next_u32()) >> 32;
+    Duration::from_micros(u64::from(least) + (product * 4 * u64::from(tail) >> 32))
+}
+
 impl Dialogue for Ssh {
     fn open(&mut self, out: &mut Reply) {
+        // A process is started for every visitor before anything is said.
+        let time = moment(out, 7_500 + u32::from(self.visit.derive("ssh/pace")[0]) * 16, 2_500);
+        out.pause(time);
         out.send(self.profile.banner.as_bytes());
         out.send(b"\r\n");
         self.armed = Some(self.grace);
@@ -341,9 +355,9 @@ impl Live {
                 }
                 match (exchange.choice.method, kind) {
                     (Method::GroupExchange, msg::GEX_REQUEST) if exchange.asked.is_none() => {
-                        let asked = AskedGroup::read(&packet.payload)?;
+                        let asked = AskedGroup::read(&packet.payload, out.rng())?;
+                        self.sender.send(asked.offer(), out);
                         exchange.asked = Some(asked);
-                        self.sender.send(asked.offer()?, out);
                         return Ok(());
                     }
                     (Method::GroupExchange, msg::GEX_INIT) if exchange.asked.is_some() => return self.agree(&packet.payload, profile, out),
@@ -383,7 +397,7 @@ impl Live {
             server_init: &exchange.ours,
             host_key: &key.blob,
         };
-        let (ours, agreed) = kex::answer(choice.method, exchange.asked, payload, &told, out.rng())?;
+        let (ours, agreed) = kex::answer(choice.method, exchange.asked.as_ref(), payload, &told, out.rng())?;
         let signature = key.sign(&choice.host_key, &agreed.hash)?;
         let number = if choice.method == Method::GroupExchange { msg::GEX_REPLY } else { msg::KEX_REPLY };
         self.sender.send(Writer::message(number).string(&key.blob).raw(&ours).string(&signature).0, out);
@@ -435,7 +449,7 @@ impl Live {
             Some(Verdict::Answer(answer)) => self.sender.send(answer, out),
             Some(Verdict::Accepted(account)) => {
                 self.sender.send(vec![msg::USERAUTH_SUCCESS], out);
-                let time = session_time(out.rng());
+                let time = moment(out, 8_500, 2_500);
                 out.pause(time);
                 self.inbound.authenticated();
                 self.sender.seal.authenticated();

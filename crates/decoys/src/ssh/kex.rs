@@ -14,7 +14,7 @@ use super::{
     cipher::{Cipher, CipherKind},
     mac::{Mac, MacKind},
     message::{Bye, Malformed, Reader, Writer, msg},
-    mlkem,
+    mlkem, moduli,
     packet::Keys,
     profile::{COMPRESSION, Profile},
     sntrup,
@@ -221,41 +221,31 @@ impl Agreed {
 }
 
 /// A group the client asked for, between GEX_REQUEST and GEX_INIT.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct AskedGroup {
     asked: [u32; 3],
-    modulus: Modulus,
+    group: moduli::Group,
 }
 
 impl AskedGroup {
-    /// Reads a GEX_REQUEST and picks a group as the product does without a moduli file.
-    pub(super) fn read(payload: &[u8]) -> Result<Self, Bye> {
+    /// Reads a GEX_REQUEST and picks one of the groups that fit best.
+    pub(super) fn read(payload: &[u8], rng: &mut impl Rng) -> Result<Self, Bye> {
         let mut r = Reader(payload);
         r.u8()?;
         let asked = [r.u32()?, r.u32()?, r.u32()?];
         r.end()?;
         let [min, wanted, max] = asked;
-        let (low, high) = (min.max(2048), max.min(8192));
-        let wanted_in = wanted.clamp(2048, 8192);
-        if max < min || wanted < min || max < wanted || high < low || wanted_in > high {
+        if max < min || wanted < min || max < wanted || max < 2048 {
             return Err(Bye::Silent);
         }
-        let modulus = match wanted_in {
-            ..=3071 => Modulus::Group14,
-            3072..=6143 => Modulus::Group16,
-            _ => Modulus::Group18,
-        };
-        let modulus = match (modulus, high) {
-            (Modulus::Group18, ..=8191) => Modulus::Group16,
-            (Modulus::Group16, ..=4095) => Modulus::Group14,
-            (m, _) => m,
-        };
-        Ok(Self { asked, modulus })
+        let (min, max) = (min.max(2048), max.min(8192));
+        let group = moduli::choose(min, wanted.clamp(2048, 8192), max, rng).ok_or(Bye::Silent)?;
+        Ok(Self { asked, group })
     }
 
     /// The GEX_GROUP payload.
-    pub(super) fn offer(&self) -> Result<Vec<u8>, Bye> {
-        Ok(Writer::message(msg::GEX_GROUP).mpint(&prime(self.modulus)?.to_vec()).mpint(&[2]).0)
+    pub(super) fn offer(&self) -> Vec<u8> {
+        Writer::message(msg::GEX_GROUP).mpint(&self.group.prime).mpint(&[self.group.generator]).0
     }
 }
 
@@ -263,7 +253,7 @@ impl AskedGroup {
 /// and what was agreed.
 pub(super) fn answer(
     method: Method,
-    asked: Option<AskedGroup>,
+    asked: Option<&AskedGroup>,
     payload: &[u8],
     told: &Transcript<'_>,
     rng: &mut impl Rng,
@@ -307,16 +297,15 @@ pub(super) fn answer(
             (Writer::new().string(&point).0, head.string(theirs).string(&point), Writer::new().mpint(&secret).0)
         }
         Method::Group(modulus, _) => {
-            let (ours, secret) = diffie_hellman(modulus, theirs, rng)?;
+            let (ours, secret) = diffie_hellman(&prime(modulus)?, 2, theirs, rng)?;
             let body = head.mpint(theirs).mpint(&ours);
             (Writer::new().mpint(&ours).0, body, Writer::new().mpint(&secret).0)
         }
         Method::GroupExchange => {
-            let AskedGroup { asked: [min, wanted, max], modulus } = asked.ok_or(Bye::Silent)?;
-            let (ours, secret) = diffie_hellman(modulus, theirs, rng)?;
-            let group = head.u32(min).u32(wanted).u32(max).mpint(&prime(modulus)?.to_vec()).mpint(&[2]);
-            let body = group.mpint(theirs).mpint(&ours);
-            (Writer::new().mpint(&ours).0, body, Writer::new().mpint(&secret).0)
+            let AskedGroup { asked: [min, wanted, max], group } = asked.ok_or(Bye::Silent)?;
+            let (ours, secret) = diffie_hellman(&BigNum::from_slice(&group.prime)?, group.generator, theirs, rng)?;
+            let body = head.u32(*min).u32(*wanted).u32(*max).mpint(&group.prime).mpint(&[group.generator]);
+            (Writer::new().mpint(&ours).0, body.mpint(theirs).mpint(&ours), Writer::new().mpint(&secret).0)
         }
     };
     let digest = method.digest();
@@ -363,11 +352,10 @@ fn prime(modulus: Modulus) -> Result<BigNum, Bye> {
     })
 }
 
-fn diffie_hellman(modulus: Modulus, theirs: &[u8], rng: &mut impl Rng) -> Result<(Vec<u8>, Vec<u8>), Bye> {
-    let p = prime(modulus)?;
+fn diffie_hellman(p: &BigNum, generator: u8, theirs: &[u8], rng: &mut impl Rng) -> Result<(Vec<u8>, Vec<u8>), Bye> {
     let e = BigNum::from_slice(theirs)?;
-    let mut less = p.to_owned()?;
-    less.sub_word(1)?;
+    let mut less = BigNum::new()?;
+    less.checked_sub(p, &*BigNum::from_u32(1)?)?;
     let negative = theirs.first().is_some_and(|b| b & 0x80 != 0);
     let bits = theirs.iter().map(|b| b.count_ones()).sum::<u32>();
     if negative || theirs.len() > 1025 || bits < 4 || e >= less || e.num_bits() < 2 {
@@ -378,8 +366,8 @@ fn diffie_hellman(modulus: Modulus, theirs: &[u8], rng: &mut impl Rng) -> Result
     let secret = BigNum::from_slice(&bytes)?;
     let mut ctx = BigNumContext::new()?;
     let (mut ours, mut shared) = (BigNum::new()?, BigNum::new()?);
-    ours.mod_exp(&*BigNum::from_u32(2)?, &secret, &p, &mut ctx)?;
-    shared.mod_exp(&e, &secret, &p, &mut ctx)?;
+    ours.mod_exp(&*BigNum::from_u32(u32::from(generator))?, &secret, p, &mut ctx)?;
+    shared.mod_exp(&e, &secret, p, &mut ctx)?;
     Ok((ours.to_vec(), shared.to_vec()))
 }
 

@@ -13,10 +13,12 @@ const N: usize = 256;
 pub(super) const PUBLIC: usize = 384 * K + 32;
 
 type Poly = [u32; N];
+/// Ciphertext and shared secret.
+type Encapsulated = (Vec<u8>, [u8; 32]);
 
 /// Encapsulates to `public` with 32 fresh random bytes: ciphertext (1088 bytes) and shared secret.
 /// `None`: the key is not canonical.
-pub(super) fn encapsulate(public: &[u8; PUBLIC], m: &[u8; 32]) -> Result<Option<(Vec<u8>, [u8; 32])>, ErrorStack> {
+pub(super) fn encapsulate(public: &[u8; PUBLIC], m: &[u8; 32]) -> Result<Option<Encapsulated>, ErrorStack> {
     let mut t = [[0u32; N]; K];
     for (poly, bytes) in t.iter_mut().zip(public.chunks(384)) {
         if !unpack12(bytes, poly) {
@@ -79,7 +81,7 @@ fn unpack12(bytes: &[u8], poly: &mut Poly) -> bool {
 fn pack(poly: &Poly, bits: u32, out: &mut Vec<u8>) {
     let (mut have, mut held) = (0u32, 0u64);
     for &c in poly {
-        let squeezed = ((u64::from(c) << bits) + u64::from(Q / 2)) / u64::from(Q) & ((1 << bits) - 1);
+        let squeezed = (((u64::from(c) << bits) + u64::from(Q / 2)) / u64::from(Q)) & ((1 << bits) - 1);
         held |= squeezed << have;
         have += bits;
         while have >= 8 {

@@ -17,6 +17,7 @@ mod kex;
 mod mac;
 mod message;
 mod mlkem;
+mod moduli;
 mod packet;
 mod poly1305;
 mod profile;

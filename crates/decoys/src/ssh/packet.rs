@@ -78,7 +78,7 @@ impl Inbound {
         }
         match body.first() {
             None => Err(Bye::Silent),
-            Some(&kind) if kind < msg::DISCONNECT || kind > 192 || kind == 192 && !self.pings => {
+            Some(&kind) if !(msg::DISCONNECT..=192).contains(&kind) || kind == 192 && !self.pings => {
                 Err(Bye::Say(format!("Invalid ssh2 packet type: {kind}")))
             }
             Some(_) => Ok(Some((used, Packet { payload: body, sequence }))),

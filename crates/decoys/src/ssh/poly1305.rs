@@ -13,7 +13,7 @@ pub(super) fn tag(key: &[u8; 32], message: &[u8]) -> [u8; 16] {
     let (t0, t1) = (le64(r), le64(r.get(8..).unwrap_or_default()));
     let r0 = t0 & 0xffc_0fff_ffff;
     let r1 = (t0 >> 44 | t1 << 20) & 0xfff_ffc0_ffff;
-    let r2 = (t1 >> 24) & 0x00ff_ffff_c0f;
+    let r2 = (t1 >> 24) & 0x000f_ffff_fc0f;
     let (s1, s2) = (r1 * 20, r2 * 20);
     let (mut h0, mut h1, mut h2) = (0u64, 0u64, 0u64);
     let wide = |a: u64, b: u64| u128::from(a) * u128::from(b);

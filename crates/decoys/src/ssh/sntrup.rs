@@ -10,7 +10,6 @@ const W: usize = 286;
 const HALF: i32 = (Q - 1) / 2;
 /// Bytes of a public key.
 pub(super) const PUBLIC: usize = 1158;
-const ROUNDED: usize = 1007;
 
 /// Encapsulates to `public`: the ciphertext to send and the shared secret.
 pub(super) fn encapsulate(public: &[u8; PUBLIC], rng: &mut impl Rng) -> (Vec<u8>, [u8; 32]) {
@@ -150,11 +149,14 @@ fn encode(mut values: Vec<u32>, mut sizes: Vec<u32>) -> Vec<u8> {
     out
 }
 
+/// The sizes of one level of pairs, and what was read of each pair with its scale.
+type Level = (Vec<u32>, Vec<(u32, u32)>);
+
 /// Undoes [`encode`]. Any bytes decode to values within `sizes`.
 fn decode(bytes: &[u8], sizes: &[u32]) -> Vec<u32> {
     let byte = |i: usize| u32::from(bytes.get(i).copied().unwrap_or_default());
     let mut at = 0;
-    let mut levels: Vec<(Vec<u32>, Vec<(u32, u32)>)> = Vec::new();
+    let mut levels: Vec<Level> = Vec::new();
     let mut sizes = sizes.to_vec();
     while sizes.len() > 1 {
         let mut next = Vec::with_capacity(sizes.len() / 2 + 1);
@@ -214,7 +216,7 @@ mod tests {
         let bytes = encode(values.clone(), vec![4591; P]);
         assert_eq!(bytes.len(), PUBLIC);
         assert_eq!(decode(&bytes, &vec![4591; P]), values);
-        assert_eq!(encode(vec![0; P], vec![1531; P]).len(), ROUNDED);
+        assert_eq!(encode(vec![0; P], vec![1531; P]).len(), 1007);
         assert_eq!(short(&mut rng).iter().filter(|c| **c != 0).count(), W);
     }
 }
