@@ -11,7 +11,7 @@ use std::{
 
 /// Makes the directories that are missing. Others of the system may not look in.
 pub(crate) fn prepare(config: &Config) -> anyhow::Result<()> {
-    for (dir, mode) in [("", 0o711), ("run", 0o700), ("spool", 0o711), ("artifacts", 0o711), ("transcripts", 0o711), ("state", 0o711)] {
+    for (dir, mode) in [("", 0o711), ("run", 0o700), ("spool", 0o711), ("artifacts", 0o711), ("transcripts", 0o711), ("memory", 0o711)] {
         let path = if dir.is_empty() { config.data_dir.clone() } else { config.data_dir.join(dir) };
         fs::DirBuilder::new().recursive(true).mode(mode).create(&path).with_context(|| format!("cannot make {}", path.display()))?;
     }

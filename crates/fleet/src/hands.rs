@@ -75,7 +75,7 @@ impl Dirs {
     /// Where they are in the data directory.
     pub fn under(data_dir: &Path) -> Self {
         Self {
-            spool: data_dir.join("spool"),
+            spool: data_dir.join("spool").join("decoy"),
             artifacts: data_dir.join("artifacts"),
             transcripts: data_dir.join("transcripts"),
             memory: data_dir.join("memory"),
