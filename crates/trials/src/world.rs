@@ -144,9 +144,19 @@ impl World {
             .iter()
             .find_map(|d| {
                 let found = d["services"].as_array()?.iter().find(|s| s["name"] == service)?;
-                Some((d["ip"].as_str()?.to_owned(), u16::try_from(found["port"].as_u64()?).ok()?, d["name"].as_str()?.to_owned()))
+                Some((d["ips"][0].as_str()?.to_owned(), u16::try_from(found["ports"][0].as_u64()?).ok()?, d["name"].as_str()?.to_owned()))
             })
             .unwrap_or_else(|| panic!("no decky offers {service}: {:#?}", self.deckies))
+    }
+
+    /// A person's account of a decky with its password, from the state file (which only its owner may read).
+    pub fn account(&self, decky: &str) -> (String, String) {
+        let state: Value = serde_json::from_slice(&std::fs::read(self.home().join("decnet-state.json")).unwrap()).unwrap();
+        let persona = &state["deckies"][decky]["persona"];
+        let found = persona["accounts"].as_array().into_iter().flatten().skip(1).find_map(|account| {
+            Some((account["name"].as_str()?.to_owned(), account["password"].as_str()?.to_owned()))
+        });
+        found.unwrap_or_else(|| panic!("{decky} has no person with a password: {persona:#}"))
     }
 
     /// Kills it with SIGKILL and starts it again in the same directory.

