@@ -150,6 +150,21 @@ async fn files_survive_the_way_there_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_runs_and_its_status_comes_back() {
+    if !clients() {
+        return;
+    }
+    let world = World::new();
+    let output = world.run("ssh", &[], &["deploy@127.0.0.1", "echo \"$HOSTNAME\"; echo oops >&2; exit 7"], b"");
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"files02\n"[..], &b"oops\n"[..]));
+    let output = world.run("ssh", &["-tt"], &["deploy@127.0.0.1"], b"echo $((6*7))\nexit\n");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\r\n42\r\n"), "{}", output.stdout.escape_ascii());
+    let recorded = |e: &Event| matches!(e.saw, Saw::SessionRecorded { .. });
+    assert_eq!(world.events().iter().filter(|e| recorded(e)).count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_refused_in_the_products_words() {
     if !clients() {
         return;

@@ -1,9 +1,10 @@
 //! After login: global requests, channels opened and asked things (RFC 4254), forwarding. Nothing here
 //! ever connects anywhere.
 
+mod forward;
+
 use model::{Account, Micros, Saw};
-use rand::Rng;
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::collections::BTreeMap;
 
 use super::{
     channel::{Channel, MAX_PACKET},
@@ -13,7 +14,6 @@ use super::{
     scp::Scp,
     sender::Sender,
     sftp::Sftp,
-    transfer::{Place, last},
 };
 use crate::{
     decoy::{Frame, Reply, Visit},
@@ -187,39 +187,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether a socket could be made at `path`: a directory to write to, and nothing there yet.
-    fn binds(&self, path: &[u8], now: Micros) -> bool {
-        let place = Place::new(&self.visit, &self.account, now);
-        let path = place.absolute(path);
-        let parent = path.get(..path.len().saturating_sub(last(&path).len())).unwrap_or_default();
-        let known = self.forwards.iter().any(|(p, port)| *p == path && *port == u32::MAX);
-        !known && place.fs.lstat(&place.who, &path).is_err() && place.fs.access(&place.who, parent, 3).is_ok()
-    }
-
-    /// A remote forward listens on loopback only (`GatewayPorts no`), where nobody but the machine itself
-    /// could notice that nothing does.
-    fn listen(&mut self, host: &[u8], port: u32, answer: bool, sender: &mut Sender, out: &mut Reply) -> Option<Vec<u8>> {
-        // The product cuts the number to sixteen bits.
-        let port = port & 0xffff;
-        let taken = port == u32::from(self.visit.local.port());
-        let low = (1..1024).contains(&port) && self.account.uid != 0;
-        if port == 0 && !answer {
-            let text = b"Server has disabled port forwarding.";
-            sender.send(Writer::message(msg::DEBUG).bool(false).string(text).string(b"").0, out);
-            return None;
-        }
-        if taken || low || self.forwards.len() >= MAX_PENDING || self.forwards.iter().any(|(_, p)| *p == port && port != 0) {
-            return None;
-        }
-        if port != 0 {
-            self.forwards.push((host.to_vec(), port));
-            return Some(Vec::new());
-        }
-        let chosen = 32768 + out.rng().next_u32() % 28232;
-        self.forwards.push((host.to_vec(), chosen));
-        Some(Writer::new().u32(chosen).0)
-    }
-
     fn open(&mut self, mut r: Reader<'_>, sender: &mut Sender, out: &mut Reply) -> Result<(), Bye> {
         let kind = r.cstring()?;
         let (remote, window, packet) = (r.u32()?, r.u32()?, r.u32()?);
@@ -284,29 +251,6 @@ impl Connection {
             _ => refuse(CONNECT_FAILED, "open failed", out),
         }
         Ok(())
-    }
-
-    /// How long a forwarded connection takes to fail on a machine that may not talk to the outside, and
-    /// what the product says.
-    fn unreachable(&self, host: &[u8], out: &mut Reply) -> (Duration, &'static str) {
-        let jitter = u64::from(out.rng().next_u32() % 900);
-        let text = String::from_utf8_lossy(host);
-        let own = text == "localhost" || text == self.visit.persona.hostname || text == self.visit.persona.fqdn();
-        match text.parse::<IpAddr>() {
-            Err(_) if own => (Duration::from_micros(300 + jitter), "Connection refused"),
-            Err(_) => (Duration::from_millis(10_010 + jitter / 20), "Temporary failure in name resolution"),
-            Ok(ip) if ip.is_loopback() || ip == self.visit.local.ip() => (Duration::from_micros(300 + jitter), "Connection refused"),
-            Ok(IpAddr::V6(_)) => (Duration::from_micros(200 + jitter), "Network is unreachable"),
-            Ok(IpAddr::V4(ip)) if self.near(ip) => (Duration::from_micros(3_060_000 + jitter * 20), "No route to host"),
-            Ok(IpAddr::V4(_)) => (Duration::from_micros(131_000_000 + jitter * 900), "Connection timed out"),
-        }
-    }
-
-    fn near(&self, ip: std::net::Ipv4Addr) -> bool {
-        let Some(own) = self.visit.persona.ipv4 else { return false };
-        let shift = 32 - u32::from(self.visit.persona.ipv4_prefix.min(32));
-        let network = |ip: std::net::Ipv4Addr| u64::from(u32::from(ip)) >> shift;
-        network(own) == network(ip)
     }
 
     fn free_number(&self) -> u32 {

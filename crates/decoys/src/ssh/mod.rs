@@ -25,7 +25,6 @@ mod program;
 mod scp;
 mod sender;
 mod sftp;
-mod sftp_list;
 mod sntrup;
 #[cfg(test)]
 mod tests;
