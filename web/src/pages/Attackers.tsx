@@ -70,7 +70,7 @@ export function Attackers() {
 
   const columns: Column<AttackerRow>[] = useMemo(() => [
     { id: 'ip', head: 'Address', width: 'minmax(140px, 1.1fr)', cell: (r) => <Ip ip={r.ip} />, value: (r) => r.ip },
-    { id: 'depth', head: 'How far', width: '132px', cell: (r) => <Depth row={r} now={now} />, value: (r) => (r.command_count > 0 ? 'got in' : r.credential_count > 0 ? 'tried' : 'scanned') },
+    { id: 'depth', head: 'How far', width: '126px', cell: (r) => <Depth row={r} now={now} />, value: (r) => (r.command_count > 0 ? 'got in' : r.credential_count > 0 ? 'tried' : 'scanned') },
     { id: 'last', head: 'Last seen', width: '86px', sort: 'recent', cell: (r) => <When at={r.last_seen} />, value: (r) => r.last_seen },
     { id: 'first', head: 'First seen', width: '92px', sort: 'first', extra: true, cell: (r) => <When at={r.first_seen} />, value: (r) => r.first_seen },
     { id: 'events', head: 'Events', width: '62px', num: true, sort: 'active', cell: (r) => count(r.event_count), value: (r) => r.event_count },
@@ -78,8 +78,8 @@ export function Attackers() {
     { id: 'credentials', head: 'Credentials', width: '74px', num: true, sort: 'credentials', cell: (r) => r.credential_count > 0 ? count(r.credential_count) : <span className="faint">0</span>, value: (r) => r.credential_count },
     { id: 'commands', head: 'Commands', width: '68px', num: true, cell: (r) => r.command_count > 0 ? count(r.command_count) : <span className="faint">0</span>, value: (r) => r.command_count },
     { id: 'files', head: 'Files', width: '38px', num: true, cell: (r) => r.file_count > 0 ? count(r.file_count) : <span className="faint">0</span>, value: (r) => r.file_count },
-    { id: 'services', head: 'Services', width: 'minmax(160px, 1.1fr)', cell: (r) => <Services names={r.services} deep={r.interacted} max={3} />, value: (r) => r.services.join(' ') },
-    { id: 'path', head: 'Deckies', width: 'minmax(120px, 1.5fr)', sort: 'traversals', cell: (r) => <span title={path(r)}>{path(r)}</span>, value: (r) => r.deckies.join(' ') },
+    { id: 'services', head: 'Services', width: 'minmax(182px, 1.1fr)', cell: (r) => <Services names={r.services} deep={r.interacted} max={3} />, value: (r) => r.services.join(' ') },
+    { id: 'path', head: 'Deckies', width: 'minmax(112px, 1.5fr)', sort: 'traversals', cell: (r) => <span title={path(r)}>{path(r)}</span>, value: (r) => r.deckies.join(' ') },
     { id: 'origin', head: 'Origin', width: 'minmax(104px, 1fr)', cell: (r) => <Place row={r} />, value: (r) => [r.country_code, r.as_name].filter(Boolean).join(' ') },
     { id: 'ptr', head: 'Reverse name', width: '200px', extra: true, cell: (r) => r.ptr_record ? <Captured one text={r.ptr_record} /> : <span className="faint">–</span>, value: (r) => r.ptr_record },
   ], [now]);
@@ -95,7 +95,7 @@ export function Attackers() {
           <ServiceSelect value={search.service} set={(service) => void navigate({ search: (s) => ({ ...s, service }) })} />
           <DeckySelect value={search.decky} set={(decky) => void navigate({ search: (s) => ({ ...s, decky }) })} />
           <label className="row small"><span className="muted">Order</span>
-            <select className="input" value={sort} onChange={(e) => void navigate({ search: (s) => ({ ...s, sort: e.target.value === 'recent' ? undefined : e.target.value }) })}>
+            <select className="input" aria-label="Order" value={sort} onChange={(e) => void navigate({ search: (s) => ({ ...s, sort: e.target.value === 'recent' ? undefined : e.target.value }) })}>
               {SORTS.map(([by, word]) => <option key={by} value={by}>{word}</option>)}
             </select>
           </label>

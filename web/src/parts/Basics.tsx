@@ -182,7 +182,14 @@ export function Menu({ label, children, look = 'normal', square = false, name }:
           const at = button.current?.getBoundingClientRect();
           const box = pop.current;
           if (e.newState !== 'open' || at === undefined || box === null) return;
-          box.style.top = `${at.bottom + 5}px`;
+          // Towards the middle of the screen, so that it always fits.
+          if (at.top > innerHeight / 2) {
+            box.style.top = 'auto';
+            box.style.bottom = `${innerHeight - at.top + 5}px`;
+          } else {
+            box.style.bottom = 'auto';
+            box.style.top = `${at.bottom + 5}px`;
+          }
           if (at.left > innerWidth / 2) {
             box.style.left = 'auto';
             box.style.right = `${Math.max(8, innerWidth - at.right)}px`;

@@ -59,7 +59,8 @@ function draw(term: Terminal): Line[] {
       if (cell.isUnderline()) cls += ' under';
       if (cursor) cls += ' cursor';
       if (cell.getWidth() === 2) cls += ' wide';
-      const text = cell.getChars() || ' ';
+      // Characters without a shape of their own would only reorder or hide the rest.
+      const text = cell.getChars().replaceAll(/[\p{Cf}\p{Cc}\p{Zl}\p{Zp}]/gu, '') || ' ';
       const last = runs.at(-1);
       if (last !== undefined && last.cls === cls && last.fg === fg.css && last.bg === bg.css && cell.getWidth() === 1) last.text += text;
       else runs.push({ text, cls, fg: fg.css, bg: bg.css });

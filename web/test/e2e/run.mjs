@@ -3,7 +3,7 @@
 // DECNET_ONLY=keys,axe,… to run some parts. Exits 1 if anything is not as it should be.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { base, go, launch, shot, signIn, visitor } from './browser.mjs';
+import { base, go, launch, shot, signIn, user, visitor } from './browser.mjs';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const only = (process.env.DECNET_ONLY ?? '').split(',').filter(Boolean);
@@ -25,6 +25,7 @@ try {
   if (wanted('keys')) await keyboard(pages);
   if (wanted('hostile')) await hostile(pages);
   if (wanted('live')) await live();
+  if (wanted('doing')) await doing();
 } catch (error) {
   fail(`the run broke: ${error.stack ?? error}`);
 } finally {
@@ -203,6 +204,52 @@ async function hostile(pages) {
   check(asked.length === 0, `nothing was asked of anybody else${asked.length > 0 ? `: ${asked.slice(0, 3).join(' ')}` : ''}`);
   const csp = (await page.request.get(base)).headers()['content-security-policy'] ?? '';
   check(/default-src 'none'/.test(csp) && !/unsafe/.test(csp), `the policy is strict: ${csp.slice(0, 120)}`);
+  check(v.faults.length === 0, `no console error${v.faults.length > 0 ? `: ${v.faults.slice(0, 3).join(' | ')}` : ''}`);
+  await v.context.close();
+}
+
+/** What changes something: people, an export, the own password's limits, signing out. */
+async function doing() {
+  console.log('doing');
+  const v = await visitor(browser);
+  const { page } = v;
+  await signIn(page);
+  const name = `e2e-${Math.floor(performance.timeOrigin + performance.now()).toString(36)}`;
+  await go(page, '/settings?tab=people');
+  await page.getByRole('button', { name: 'Add a person' }).click();
+  await page.getByLabel('Name', { exact: true }).fill(name);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByRole('cell', { name, exact: true }).waitFor();
+  check(true, 'a person is added');
+  await page.getByLabel(`Role of ${name}`).selectOption('admin');
+  await page.getByText(`${name} is now an administrator.`).waitFor();
+  check(true, 'gets another role');
+  const row = page.getByRole('row', { name: new RegExp(name) });
+  await row.getByRole('button', { name: 'New password' }).click();
+  await page.getByRole('button', { name: 'Set it' }).click();
+  await page.getByText(/one-time password\.$/).waitFor();
+  check(true, 'gets a new password');
+  await row.getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('button', { name: `Remove ${name}` }).click();
+  await page.getByRole('cell', { name, exact: true }).waitFor({ state: 'detached' });
+  check(true, 'is removed');
+  await go(page, '/live?span=all');
+  for (const [entry, end] of [[/^CSV/, '.csv'], [/^JSON/, '.ndjson'], [/^Syslog/, '.log']]) {
+    await page.getByRole('button', { name: 'Export this list' }).click();
+    const [download] = await Promise.all([page.waitForEvent('download', { timeout: 20_000 }), page.getByRole('button', { name: entry }).click()]);
+    check(download.suggestedFilename().endsWith(end), `the list is exported as ${end}`);
+  }
+  await page.reload();
+  await page.locator('.frame').waitFor();
+  check(true, 'a reload stays signed in');
+  await page.getByRole('button', { name: 'Sign out' }).first().click();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  check((await page.evaluate(() => sessionStorage.getItem('decnet.session'))) === null, 'signing out forgets the token');
+  await page.getByLabel('User name').fill(user);
+  await page.getByLabel('Password', { exact: true }).fill('not the password');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').waitFor();
+  check(/do not belong together/.test(await page.getByRole('alert').innerText()), 'a wrong password is told');
   check(v.faults.length === 0, `no console error${v.faults.length > 0 ? `: ${v.faults.slice(0, 3).join(' | ')}` : ''}`);
   await v.context.close();
 }

@@ -52,13 +52,13 @@ export function world(mode) {
     const ip = n === 0 ? '198.51.100.23' : n === 1 ? '203.0.113.77' : n === 2 ? '2001:db8:77::beef' : `${45 + Math.floor(rnd() * 150)}.${Math.floor(rnd() * 255)}.${Math.floor(rnd() * 255)}.${1 + Math.floor(rnd() * 254)}`;
     const [country_code, asn, as_name] = pick(ORIGINS);
     const deep = n === 0 || n === 1 || rnd() < 0.25;
-    const lastAt = n === 0 ? now - 280_000 : n === 1 ? now - 150_000 : n < 5 ? now - 290_000 : now - rnd() * rnd() * 5 * 8.64e7;
+    const lastAt = n === 0 ? now - 240_000 : n === 1 ? now - 150_000 : n < 5 ? now - 290_000 : now - rnd() * rnd() * 5 * 8.64e7;
     const talks = deep ? 3 + Math.floor(rnd() * 5) : 1 + Math.floor(rnd() * 3);
     const a = { uuid: uuid(), ip, identity_id: null, first_seen: '', last_seen: iso(lastAt), event_count: 0, service_count: 0, decky_count: 0, session_count: 0, services: [], deckies: [], traversal_path: null, is_traversal: false, bounty_count: 0, credential_count: 0, command_count: 0, file_count: 0, fingerprints: [], commands: [], interacted: [], country_code, asn, as_name, ptr_record: rnd() < 0.3 ? `host-${ip.replaceAll(/[.:]/g, '-')}.example.net` : null, updated_at: iso(now) };
     const own = [];
     for (let t = 0; t < talks; t += 1) {
-      const [decky, services] = pick(DECKIES);
-      const service = pick(services);
+      const [decky, services] = n < 2 && t === 0 ? DECKIES[0] : pick(DECKIES);
+      const service = n < 2 && t === 0 ? 'ssh' : pick(services);
       const sid = uuid();
       const start = lastAt - t * (200_000 + rnd() * 5_000_000);
       const silent = !deep && rnd() < 0.5;
@@ -120,7 +120,7 @@ export function world(mode) {
         s.command_count += 1;
         a.commands.unshift('CONFIG SET dir /root/.ssh/');
       }
-      const openNow = n < 2 && t === 0;
+      const openNow = n === 1 && t === 0;
       if (!openNow) {
         s.ended_at = iso(at + 900);
         s.duration_us = (at + 900 - start) * 1000;
