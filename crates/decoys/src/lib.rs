@@ -8,6 +8,7 @@
 
 pub mod control;
 pub mod decoy;
+pub mod ftp;
 pub mod http;
 pub mod redis;
 pub mod shell;
@@ -19,7 +20,7 @@ pub use decoy::{Answerer, Decoy, Dialogue, Door, Heard, Knob, KnobKind, Reply, S
 
 /// Every decoy there is, alphabetical. The catalogue, the dashboard's form and the fleet's port plan
 /// are all read from it.
-pub static ALL: &[&Decoy] = &[&http::HTTP, &http::HTTPS, &redis::REDIS, &smtp::SMTP, &ssh::SSH];
+pub static ALL: &[&Decoy] = &[&ftp::FTP, &http::HTTP, &http::HTTPS, &redis::REDIS, &smtp::SMTP, &ssh::SSH];
 
 /// The decoy called `name`.
 pub fn find(name: &str) -> Option<&'static Decoy> {
