@@ -93,6 +93,11 @@ impl World {
         i32::try_from(self.child.id().expect("it runs")).unwrap()
     }
 
+    /// Password of the admin, for a browser.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
     /// Bearer token of the admin.
     pub fn token(&self) -> &str {
         &self.token
@@ -219,4 +224,18 @@ pub async fn client(program: &str, args: &[&str], input: &[u8]) -> (i32, Vec<u8>
     drop(stdin);
     let out = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap_or_else(|_| panic!("{program} {args:?} hangs")).unwrap();
     (out.status.code().unwrap_or(-1), out.stdout, out.stderr)
+}
+
+/// The process called `name` below `pid`.
+pub fn child_named(pid: i32, name: &str) -> Option<i32> {
+    let mut all = vec![pid];
+    let mut at = 0;
+    while let Some(&parent) = all.get(at) {
+        for task in std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().filter_map(|p| p.parse::<i32>().ok()));
+        }
+        at += 1;
+    }
+    all.into_iter().skip(1).find(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name))
 }

@@ -11,7 +11,7 @@ use trials::world::{World, programs};
 pub(crate) async fn measure(report: &mut Report) {
     let world = World::up(&["--no-lab"]).await;
     let file = world.home().join("hundred.toml");
-    std::fs::write(&file, "[[decky]]\nname = \"host\"\namount = 100\nservices = [\"ssh\", \"http\", \"redis\"]\n").unwrap();
+    std::fs::write(&file, "[decky.host]\namount = 100\nservices = [\"ssh\", \"http\", \"redis\"]\n").unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let memory = || process::family(world.pid()).into_iter().map(process::rss_mib).sum::<f64>();
     let (rss, available) = (memory(), process::available_mib());
