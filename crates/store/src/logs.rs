@@ -152,8 +152,8 @@ impl Store {
         }
         let total = match self.facet_filter(search).await? {
             Some(facets) if span.is_all() && !ascending => {
-                let sql = format!("SELECT SUM(count) FROM log_facets l WHERE 1 = 1{}", facets.sql);
-                Some(self.db.number("counting logs", Query::new(sql).bind_all(facets.args)).await?)
+                let sql = format!("SELECT SUM(count) FROM log_facets l WHERE 1 = 1{}", facets.sums.sql);
+                Some(self.db.number("counting logs", Query::new(sql).bind_all(facets.sums.args)).await?)
             }
             _ => None,
         };
@@ -297,26 +297,32 @@ impl Store {
         Ok(vec![Counted::Sql(indexed), Counted::Rows(rows)])
     }
 
-    /// The conditions of a search that asks for nothing but deckies, services and event types.
-    async fn facet_filter(&self, search: &Search) -> Result<Option<Where>> {
-        let mut filter = Where::default();
-        for term in &search.0 {
-            match term {
-                Term::Service(service) => filter.and("l.service = ?", service.as_str()),
-                Term::Event(event) => filter.and("l.event_type = ?", event.as_str()),
-                Term::Decky(decky) => {
-                    let known = self.db.rows("reading deckies", Query::new("SELECT DISTINCT decky FROM log_facets")).await?;
-                    let named = known
-                        .into_iter()
-                        .map(|mut row| row.text())
-                        .filter(|id| id == decky || id.split_once(':').is_some_and(|(_, n)| n == decky));
-                    filter.and_in("l.decky", named.collect());
-                }
-                _ => return Ok(None),
+    /// The conditions of a search that the sums answer: none, or one decky, service or event type.
+    async fn facet_filter(&self, search: &Search) -> Result<Option<Facet>> {
+        let (kind, column, values) = match search.0.as_slice() {
+            [] => return Ok(Some(Facet::default())),
+            [Term::Service(service)] => ("s", "l.service", vec![service.clone()]),
+            [Term::Event(event)] => ("e", "l.event_type", vec![event.clone()]),
+            [Term::Decky(decky)] => {
+                let known = self.db.rows("reading deckies", Query::new("SELECT value FROM log_facets WHERE kind = 'd'")).await?;
+                let is_named = |id: &String| id == decky || id.split_once(':').is_some_and(|(_, name)| name == decky);
+                ("d", "l.decky", known.into_iter().map(|mut row| row.text()).filter(is_named).collect())
             }
-        }
-        Ok(Some(filter))
+            _ => return Ok(None),
+        };
+        let mut facet = Facet::default();
+        facet.sums.and("l.kind = ?", kind);
+        facet.sums.and_in("l.value", values.clone());
+        facet.rows.and_in(column, values);
+        Ok(Some(facet))
     }
+}
+
+/// One condition, as it reads on the sums and on the rows.
+#[derive(Debug, Default)]
+struct Facet {
+    sums: Where,
+    rows: Where,
 }
 
 enum Counted {
@@ -339,23 +345,23 @@ fn narrow(search: &Search) -> Where {
 }
 
 /// Time and count of whole minutes from the sums, and of the two broken ones at the ends from the rows.
-fn by_minutes(span: Span, facets: &Where) -> Vec<Query> {
+fn by_minutes(span: Span, facet: &Facet) -> Vec<Query> {
     let (inner, edges) = span.inner_and_edges();
-    let table = if facets.sql.is_empty() { "log_minutes" } else { "log_minute_facets" };
+    let table = if facet.sums.sql.is_empty() { "log_minutes" } else { "log_minute_facets" };
     let sql = format!(
         "SELECT l.minute * 60000000, SUM(l.count) FROM {table} l WHERE l.minute >= ? AND l.minute <= ?{} GROUP BY l.minute",
-        facets.sql
+        facet.sums.sql
     );
-    let mut queries = vec![Query::new(sql).bind(inner.0).bind(inner.1).bind_all(facets.args.clone())];
+    let mut queries = vec![Query::new(sql).bind(inner.0).bind(inner.1).bind_all(facet.sums.args.clone())];
     for minute in edges {
         let from = minute.saturating_mul(MINUTE);
         let mut sql = format!(
             "SELECT MIN(l.timestamp), COUNT(*) FROM logs l WHERE l.id >= (SELECT COALESCE(MIN(first_id), 1) FROM log_minutes WHERE minute = ?) \
              AND l.id <= (SELECT COALESCE(MAX(last_id), 0) FROM log_minutes WHERE minute = ?) AND l.timestamp >= ? AND l.timestamp < ?{}",
-            facets.sql
+            facet.rows.sql
         );
         let mut args: Vec<Arg> = vec![minute.into(), minute.into(), from.into(), from.saturating_add(MINUTE).into()];
-        args.extend(facets.args.iter().cloned());
+        args.extend(facet.rows.args.iter().cloned());
         span.narrow(&mut sql, &mut args, "l.timestamp");
         queries.push(Query::new(sql).bind_all(args));
     }

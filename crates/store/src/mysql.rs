@@ -15,6 +15,9 @@ use std::{str::FromStr, time::Duration};
 /// Connections at most; each worker process has its own pool.
 const CONNECTIONS: u32 = 16;
 
+/// Rows of a full statement of a batch.
+pub(crate) const FULL: usize = 500;
+
 #[derive(Debug)]
 pub(crate) struct MySql {
     pub(crate) pool: MySqlPool,
@@ -103,8 +106,8 @@ pub(crate) async fn fetch(connection: &mut MySqlConnection, query: Query) -> sql
 }
 
 fn prepared(query: Query) -> SqlxQuery<'static, sqlx::MySql, MySqlArguments> {
-    // Statements built for one list of values are not worth a place in the cache.
-    let keep = query.args.len() <= 64;
+    // Statements built for one list of values are not worth a place in the cache; full ones of a batch come again.
+    let keep = query.args.len() <= 64 || query.args.len() % FULL == 0;
     let mut prepared = sqlx::query(AssertSqlSafe(query.sql)).persistent(keep);
     for arg in query.args {
         prepared = match arg {

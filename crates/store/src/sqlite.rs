@@ -93,8 +93,8 @@ fn connect(path: &Path, cache_kib: i64) -> Result<Connection> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
         connection.set_prepared_statement_cache_capacity(128);
-        // Pages of 8 KiB: a log row with its fields rarely needs a second page. Only obeyed by a new file.
-        connection.pragma_update(None, "page_size", 8_192)?;
+        // Measured against 4 and 8 KiB: fewer pages to find, split and checksum. Only a new file obeys.
+        connection.pragma_update(None, "page_size", 16_384)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", true)?;

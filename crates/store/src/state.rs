@@ -35,7 +35,8 @@ impl Store {
             statements.push(Query::new(format!("DELETE FROM {table}")));
         }
         statements.extend(text::ALL.iter().map(|index| self.db.clear_words(*index)));
-        statements.push(Query::new("UPDATE counters SET value = 0 WHERE name NOT IN ('last_log_id', 'log_words_upto')"));
+        statements.push(Query::new("UPDATE counters SET value = 0 WHERE name NOT IN ('last_log_id', 'log_words_upto', 'purges')"));
+        statements.push(Query::new("UPDATE counters SET value = value + 1 WHERE name = 'purges'"));
         let changed = self.db.write("purging", statements).await?;
         self.cache.forget();
         let counts = changed.into_iter().skip(1).map(|rows| i64::try_from(rows).unwrap_or(i64::MAX));

@@ -1,19 +1,31 @@
 //! Counts for the overview: read from sums, never counted out of the big tables.
 
-use crate::{At, Result, Stats, Store, db::Query, time_index::MINUTE};
+use crate::{
+    At, Result, Stats, Store,
+    db::Query,
+    text::{Counting, Reach},
+    time_index::MINUTE,
+};
 use model::Micros;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const DAY: i64 = 24 * 60 * MINUTE;
 /// How long an attacker counts as being here.
 const NOW: i64 = 5 * MINUTE;
 
-/// The two counts that walk an index, kept for the second they were taken in.
+/// Searches whose counts are remembered.
+const COUNTINGS: usize = 2_000;
+
+/// Counts that are worth remembering.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     written: AtomicU64,
+    /// The two that walk an index, kept for the second they were taken in.
     attackers: Mutex<Option<Attackers>>,
+    /// How many rows of a text index match, as of where it reached.
+    countings: Mutex<HashMap<Counting, (Reach, i64)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +41,20 @@ impl Cache {
     pub(crate) fn forget(&self) {
         self.written.fetch_add(1, Ordering::Release);
     }
+
+    /// Up to which row a search was counted, and what it came to.
+    pub(crate) fn counted(&self, key: &Counting, now: Reach) -> Option<(i64, i64)> {
+        let (then, count) = *self.countings.lock().get(key)?;
+        (then.purges == now.purges && then.upto <= now.upto).then_some((then.upto, count))
+    }
+
+    pub(crate) fn count(&self, key: Counting, reach: Reach, count: i64) {
+        let mut countings = self.countings.lock();
+        if countings.len() >= COUNTINGS {
+            countings.clear();
+        }
+        countings.insert(key, (reach, count));
+    }
 }
 
 impl Store {
@@ -38,7 +64,7 @@ impl Store {
         let queries = vec![
             Query::new("SELECT name, value FROM counters"),
             Query::new("SELECT SUM(count) FROM log_minutes WHERE minute >= ?").bind(midnight.div_euclid(MINUTE)),
-            Query::new("SELECT COUNT(*) FROM (SELECT DISTINCT decky FROM log_facets) d"),
+            Query::new("SELECT COUNT(*) FROM log_facets WHERE kind = 'd'"),
             Query::new("SELECT COUNT(*) FROM fleet_deckies WHERE state <> 'torn_down'"),
         ];
         let mut answers = self.db.read("counting", queries).await?.into_iter();

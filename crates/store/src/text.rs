@@ -87,7 +87,8 @@ impl Store {
     /// Rows that hold every needle, and how many there are (counted up to [`COUNTED_AT_MOST`]).
     pub(crate) async fn find<T: Indexed>(&self, doing: &'static str, find: Find) -> Result<(i64, Vec<T>)> {
         let (low, high) = find.ids;
-        let upto = self.db.number(doing, counter(T::INDEX)).await?;
+        let reach = self.reach(doing, T::INDEX).await?;
+        let upto = reach.upto;
         let want = usize::try_from(find.offset.saturating_add(find.limit)).unwrap_or(usize::MAX);
         let mut tail: Vec<T> = Vec::new();
         let mut in_tail = 0;
@@ -100,7 +101,7 @@ impl Store {
         if find.ascending {
             rows = if low <= upto { self.indexed::<T>(doing, &find, indexed, find.limit, find.offset).await? } else { Vec::new() };
             if low <= upto && (find.total.is_none() || rows.is_empty()) {
-                in_index = self.count_indexed::<T>(doing, &find, indexed).await?;
+                in_index = self.count_indexed::<T>(doing, &find, indexed, reach).await?;
             }
             let got = i64::try_from(rows.len()).unwrap_or(0);
             let skip = (find.offset - in_index).max(0);
@@ -119,7 +120,7 @@ impl Store {
                 rows.append(&mut self.indexed::<T>(doing, &find, indexed, missing, (find.offset - held).max(0)).await?);
             }
             if find.total.is_none() && low <= upto {
-                in_index = self.count_indexed::<T>(doing, &find, indexed).await?;
+                in_index = self.count_indexed::<T>(doing, &find, indexed, reach).await?;
             }
         }
         Ok((find.total.unwrap_or_else(|| (in_tail + in_index).min(COUNTED_AT_MOST)), rows))
@@ -146,7 +147,25 @@ impl Store {
         format!("SELECT {} FROM ({ids}) w {join} {} l ON l.id = w.id{narrow} ORDER BY w.id {order}", T::COLUMNS, T::INDEX.rows)
     }
 
-    async fn count_indexed<T: Indexed>(&self, doing: &'static str, find: &Find, ids: (i64, i64)) -> Result<i64> {
+    /// How many rows of the index match. A count over the whole index is remembered: as the index only grows, later only
+    /// what was added is counted.
+    async fn count_indexed<T: Indexed>(&self, doing: &'static str, find: &Find, ids: (i64, i64), reach: Reach) -> Result<i64> {
+        if !find.span.is_all() || ids != (0, reach.upto) {
+            return self.count_words::<T>(doing, find, ids).await;
+        }
+        let key = Counting { words: T::INDEX.words, needles: find.needles.clone() };
+        let known = self.cache.counted(&key, reach);
+        let (from, known) = known.map_or((0, 0), |(upto, count)| (upto.saturating_add(1), count));
+        let count = if known >= COUNTED_AT_MOST || from > reach.upto {
+            known
+        } else {
+            (known + self.count_words::<T>(doing, find, (from, reach.upto)).await?).min(COUNTED_AT_MOST)
+        };
+        self.cache.count(key, reach, count);
+        Ok(count)
+    }
+
+    async fn count_words<T: Indexed>(&self, doing: &'static str, find: &Find, ids: (i64, i64)) -> Result<i64> {
         let query = if find.span.is_all() {
             let inner = self.db.ids_with(T::INDEX, &find.needles, ids, "LIMIT ?");
             Query { sql: format!("SELECT COUNT(*) FROM ({}) c", inner.sql).into(), ..inner }.bind(COUNTED_AT_MOST)
@@ -163,6 +182,18 @@ impl Store {
             Query { sql: sql.into(), ..inner }.bind_all(args).bind(COUNTED_AT_MOST)
         };
         self.db.number(doing, query).await
+    }
+
+    async fn reach(&self, doing: &'static str, index: Index) -> Result<Reach> {
+        let query = Query::new("SELECT name, value FROM counters WHERE name = ? OR name = 'purges'").bind(index.upto);
+        let mut reach = Reach::default();
+        for mut row in self.db.rows(doing, query).await? {
+            match (row.text().as_str(), row.int()) {
+                ("purges", purges) => reach.purges = purges,
+                (_, upto) => reach.upto = upto,
+            }
+        }
+        Ok(reach)
     }
 
     /// Looks at rows one by one: how many match, and the first `want` of them in the order that was asked for.
@@ -203,7 +234,21 @@ impl Store {
     }
 }
 
-/// How far an index reaches.
+/// How far an index reaches, and how often everything was deleted before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub(crate) upto: i64,
+    pub(crate) purges: i64,
+}
+
+/// What was counted in an index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Counting {
+    words: &'static str,
+    needles: Vec<Needle>,
+}
+
+/// The newest row an index holds.
 pub(crate) fn counter(index: Index) -> Query {
     Query::new("SELECT value FROM counters WHERE name = ?").bind(index.upto)
 }

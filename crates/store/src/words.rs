@@ -37,7 +37,7 @@ pub enum Facet {
 }
 
 /// A word that is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Needle {
     pub(crate) word: String,
     /// Whether a longer word that begins so will do.
@@ -201,7 +201,7 @@ fn each_run(text: &str, take: &mut dyn FnMut(&str)) {
             } else if !run.is_empty() {
                 flush(&mut run, take);
             }
-        } else if is_cjk(c) {
+        } else if is_cjk(c) && c.is_alphanumeric() {
             flush(&mut run, take);
             run.push(c);
             flush(&mut run, take);

@@ -26,20 +26,19 @@ CREATE TABLE IF NOT EXISTS log_minutes (
     first_id BIGINT NOT NULL,
     last_id BIGINT NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+-- By decky (`d`), service (`s`) and event type (`e`).
 CREATE TABLE IF NOT EXISTS log_minute_facets (
+    kind VARCHAR(8) NOT NULL,
+    value VARCHAR(128) NOT NULL,
     minute BIGINT NOT NULL,
-    decky VARCHAR(128) NOT NULL,
-    service VARCHAR(32) NOT NULL,
-    event_type VARCHAR(64) NOT NULL,
     count BIGINT NOT NULL,
-    PRIMARY KEY (minute, decky, service, event_type)
+    PRIMARY KEY (kind, value, minute)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS log_facets (
-    decky VARCHAR(128) NOT NULL,
-    service VARCHAR(32) NOT NULL,
-    event_type VARCHAR(64) NOT NULL,
+    kind VARCHAR(8) NOT NULL,
+    value VARCHAR(128) NOT NULL,
     count BIGINT NOT NULL,
-    PRIMARY KEY (decky, service, event_type)
+    PRIMARY KEY (kind, value)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS counters (
     name VARCHAR(64) PRIMARY KEY,
@@ -130,7 +129,7 @@ CREATE TABLE IF NOT EXISTS credentials (
     first_seen BIGINT NOT NULL,
     last_seen BIGINT NOT NULL,
     attempt_count BIGINT NOT NULL,
-    UNIQUE (attacker_ip, decky_name, service, secret_kind, secret_sha256, principal_key)
+    UNIQUE (attacker_ip, secret_sha256, decky_name, service, secret_kind, principal_key)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS bounty (
@@ -142,7 +141,7 @@ CREATE TABLE IF NOT EXISTS bounty (
     bounty_type VARCHAR(32) NOT NULL,
     payload LONGTEXT NOT NULL,
     payload_sha256 BINARY(32) NOT NULL,
-    UNIQUE (attacker_ip, bounty_type, payload_sha256)
+    UNIQUE (attacker_ip, payload_sha256, bounty_type)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS artifacts (
@@ -223,4 +222,4 @@ CREATE TABLE IF NOT EXISTS fleet_deckies (
 
 INSERT IGNORE INTO counters (name, value) VALUES
     ('logs', 0), ('last_log_id', 0), ('last_seen', 0), ('credentials', 0), ('sessions', 0), ('artifacts', 0), ('bounties', 0),
-    ('attackers', 0), ('log_words_upto', 0), ('credential_words_upto', 0), ('bounty_words_upto', 0);
+    ('attackers', 0), ('log_words_upto', 0), ('credential_words_upto', 0), ('bounty_words_upto', 0), ('purges', 0);

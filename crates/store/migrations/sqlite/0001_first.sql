@@ -25,20 +25,19 @@ CREATE TABLE log_minutes (
     first_id INTEGER NOT NULL,
     last_id INTEGER NOT NULL
 ) STRICT;
+-- By decky (`d`), service (`s`) and event type (`e`).
 CREATE TABLE log_minute_facets (
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
     minute INTEGER NOT NULL,
-    decky TEXT NOT NULL,
-    service TEXT NOT NULL,
-    event_type TEXT NOT NULL,
     count INTEGER NOT NULL,
-    PRIMARY KEY (minute, decky, service, event_type)
+    PRIMARY KEY (kind, value, minute)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE log_facets (
-    decky TEXT NOT NULL,
-    service TEXT NOT NULL,
-    event_type TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
     count INTEGER NOT NULL,
-    PRIMARY KEY (decky, service, event_type)
+    PRIMARY KEY (kind, value)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,
@@ -54,6 +53,10 @@ CREATE TABLE spool_positions (
 CREATE VIRTUAL TABLE log_words USING fts5 (words, content = '', columnsize = 0, detail = none, tokenize = "ascii tokenchars '._:@-'");
 CREATE VIRTUAL TABLE credential_words USING fts5 (words, content = '', columnsize = 0, detail = none, tokenize = "ascii tokenchars '._:@-'");
 CREATE VIRTUAL TABLE bounty_words USING fts5 (words, content = '', columnsize = 0, detail = none, tokenize = "ascii tokenchars '._:@-'");
+-- Fewer, larger segments: the words of some ten thousand rows before each is written out.
+INSERT INTO log_words (log_words, rank) VALUES ('hashsize', 16777216);
+INSERT INTO log_words (log_words, rank) VALUES ('automerge', 8);
+INSERT INTO log_words (log_words, rank) VALUES ('pgsz', 8000);
 
 CREATE TABLE attackers (
     id INTEGER PRIMARY KEY,
@@ -116,7 +119,8 @@ CREATE TABLE credentials (
     first_seen INTEGER NOT NULL,
     last_seen INTEGER NOT NULL,
     attempt_count INTEGER NOT NULL,
-    UNIQUE (attacker_ip, decky_name, service, secret_kind, secret_sha256, principal_key)
+    -- The digest second: it settles almost every comparison.
+    UNIQUE (attacker_ip, secret_sha256, decky_name, service, secret_kind, principal_key)
 ) STRICT;
 
 CREATE TABLE bounty (
@@ -128,7 +132,7 @@ CREATE TABLE bounty (
     bounty_type TEXT NOT NULL,
     payload TEXT NOT NULL,
     payload_sha256 BLOB NOT NULL,
-    UNIQUE (attacker_ip, bounty_type, payload_sha256)
+    UNIQUE (attacker_ip, payload_sha256, bounty_type)
 ) STRICT;
 
 CREATE TABLE artifacts (
@@ -210,4 +214,4 @@ CREATE TABLE fleet_deckies (
 
 INSERT INTO counters (name, value) VALUES
     ('logs', 0), ('last_log_id', 0), ('last_seen', 0), ('credentials', 0), ('sessions', 0), ('artifacts', 0), ('bounties', 0),
-    ('attackers', 0), ('log_words_upto', 0), ('credential_words_upto', 0), ('bounty_words_upto', 0);
+    ('attackers', 0), ('log_words_upto', 0), ('credential_words_upto', 0), ('bounty_words_upto', 0), ('purges', 0);

@@ -84,49 +84,54 @@ fn json(text: &str) -> &str {
 struct Sums<'a> {
     logs: i64,
     last_seen: i64,
-    minutes: BTreeMap<i64, Minute>,
-    facets: HashMap<(i64, Facets<'a>), i64>,
+    minutes: BTreeMap<i64, Minute<'a>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Minute {
+/// The rows of one minute.
+#[derive(Debug, Default)]
+struct Minute<'a> {
     count: i64,
     first_id: i64,
     last_id: i64,
+    /// In the order of [`KINDS`].
+    facets: [HashMap<&'a str, i64>; 3],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Facets<'a> {
-    decky: &'a str,
-    service: &'a str,
-    event_type: &'a str,
-}
+/// Decky, service, event type.
+const KINDS: [&str; 3] = ["d", "s", "e"];
 
 impl<'a> Sums<'a> {
     /// Counts the row that became `id`; ids come in rising order.
     fn add(&mut self, id: i64, log: &'a NewLog) {
         self.logs += 1;
         self.last_seen = self.last_seen.max(log.at.0);
-        let minute = log.at.0.div_euclid(MINUTE);
-        let sum = self.minutes.entry(minute).or_insert(Minute { count: 0, first_id: id, last_id: id });
-        sum.count += 1;
-        sum.last_id = id;
-        *self.facets.entry((minute, Facets::of(log))).or_insert(0) += 1;
+        let minute = self.minutes.entry(log.at.0.div_euclid(MINUTE)).or_default();
+        if minute.count == 0 {
+            minute.first_id = id;
+        }
+        minute.count += 1;
+        minute.last_id = id;
+        let values = [cut(&log.decky, DECKY), cut(&log.service, SERVICE), cut(&log.event_type, EVENT_TYPE)];
+        for (facet, value) in minute.facets.iter_mut().zip(values) {
+            *facet.entry(value).or_insert(0) += 1;
+        }
+    }
+
+    /// Kind, value, minute, count.
+    fn facets(&self) -> impl Iterator<Item = (&'static str, &'a str, i64, i64)> {
+        self.minutes.iter().flat_map(|(minute, sum)| {
+            let kinds = KINDS.into_iter().zip(&sum.facets);
+            kinds.flat_map(move |(kind, facet)| facet.iter().map(move |(value, count)| (kind, *value, *minute, *count)))
+        })
     }
 
     /// The facets without their minutes.
-    fn totals(&self) -> Vec<(Facets<'a>, i64)> {
-        let mut totals: BTreeMap<Facets<'a>, i64> = BTreeMap::new();
-        for ((_, facets), count) in &self.facets {
-            *totals.entry(*facets).or_insert(0) += count;
+    fn totals(&self) -> BTreeMap<(&'static str, &'a str), i64> {
+        let mut totals = BTreeMap::new();
+        for (kind, value, _, count) in self.facets() {
+            *totals.entry((kind, value)).or_insert(0) += count;
         }
-        totals.into_iter().collect()
-    }
-}
-
-impl<'a> Facets<'a> {
-    fn of(log: &'a NewLog) -> Self {
-        Self { decky: cut(&log.decky, DECKY), service: cut(&log.service, SERVICE), event_type: cut(&log.event_type, EVENT_TYPE) }
+        totals
     }
 }
 

@@ -14,7 +14,7 @@ use sqlx::MySqlConnection;
 use std::collections::HashSet;
 
 /// Rows of one statement at most, and bytes of text in it: a server takes 16 MiB by default.
-const MOST_ROWS: usize = 500;
+const MOST_ROWS: usize = crate::mysql::FULL;
 const MOST_BYTES: usize = 4 << 20;
 
 /// Rows of an empty batch are everybody's: times a transaction is tried when it meets a deadlock.
@@ -116,14 +116,14 @@ async fn sum_up(tx: &mut MySqlConnection, last: i64, sums: &Sums<'_>) -> sqlx::R
     }
     minutes.run(tx).await?;
     let add = " ON DUPLICATE KEY UPDATE count = count + VALUES(count)";
-    let mut facets = Rows::new("INSERT INTO log_minute_facets (minute, decky, service, event_type, count) VALUES ", add);
-    for ((minute, facet), count) in &sums.facets {
-        facets.push(vec![(*minute).into(), facet.decky.into(), facet.service.into(), facet.event_type.into(), (*count).into()]);
+    let mut facets = Rows::new("INSERT INTO log_minute_facets (kind, value, minute, count) VALUES ", add);
+    for (kind, value, minute, count) in sums.facets() {
+        facets.push(vec![kind.into(), value.into(), minute.into(), count.into()]);
     }
     facets.run(tx).await?;
-    let mut totals = Rows::new("INSERT INTO log_facets (decky, service, event_type, count) VALUES ", add);
-    for (facet, count) in sums.totals() {
-        totals.push(vec![facet.decky.into(), facet.service.into(), facet.event_type.into(), count.into()]);
+    let mut totals = Rows::new("INSERT INTO log_facets (kind, value, count) VALUES ", add);
+    for ((kind, value), count) in sums.totals() {
+        totals.push(vec![kind.into(), value.into(), count.into()]);
     }
     totals.run(tx).await?;
     Ok(())

@@ -13,6 +13,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, Tran
 
 const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value";
 const RAISE: &str = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = MAX(value, excluded.value)";
+const NEWEST_CREDENTIAL: &str = "SELECT COALESCE(MAX(id), 0) FROM credentials";
+const NEWEST_SESSION: &str = "SELECT COALESCE(MAX(id), 0) FROM sessions";
 
 pub(super) fn record(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<Recorded> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -92,18 +94,18 @@ fn sum_up(tx: &Transaction<'_>, last: i64, sums: &Sums<'_>) -> rusqlite::Result<
         minutes.execute(params![minute, sum.count, sum.first_id, sum.last_id])?;
     }
     let mut facets = tx.prepare_cached(
-        "INSERT INTO log_minute_facets (minute, decky, service, event_type, count) VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT (minute, decky, service, event_type) DO UPDATE SET count = count + excluded.count",
+        "INSERT INTO log_minute_facets (kind, value, minute, count) VALUES (?, ?, ?, ?) \
+         ON CONFLICT (kind, value, minute) DO UPDATE SET count = count + excluded.count",
     )?;
-    for ((minute, facet), count) in &sums.facets {
-        facets.execute(params![minute, facet.decky, facet.service, facet.event_type, count])?;
+    for (kind, value, minute, count) in sums.facets() {
+        facets.execute(params![kind, value, minute, count])?;
     }
     let mut totals = tx.prepare_cached(
-        "INSERT INTO log_facets (decky, service, event_type, count) VALUES (?, ?, ?, ?) \
-         ON CONFLICT (decky, service, event_type) DO UPDATE SET count = count + excluded.count",
+        "INSERT INTO log_facets (kind, value, count) VALUES (?, ?, ?) \
+         ON CONFLICT (kind, value) DO UPDATE SET count = count + excluded.count",
     )?;
-    for (facet, count) in sums.totals() {
-        totals.execute(params![facet.decky, facet.service, facet.event_type, count])?;
+    for ((kind, value), count) in sums.totals() {
+        totals.execute(params![kind, value, count])?;
     }
     Ok(())
 }
@@ -120,36 +122,32 @@ fn credentials(tx: &Transaction<'_>, attempts: &[Attempts<'_>]) -> rusqlite::Res
     let mut upsert = tx.prepare_cached(
         "INSERT INTO credentials (attacker_ip, decky_name, service, principal, principal_key, secret_kind, secret_sha256, secret_b64, \
          secret_printable, outcome, fields, first_seen, last_seen, attempt_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (attacker_ip, decky_name, service, secret_kind, secret_sha256, principal_key) DO UPDATE SET \
+         ON CONFLICT (attacker_ip, secret_sha256, decky_name, service, secret_kind, principal_key) DO UPDATE SET \
          outcome = CASE WHEN outcome = 'success' THEN outcome ELSE excluded.outcome END, \
          first_seen = MIN(first_seen, excluded.first_seen), last_seen = MAX(last_seen, excluded.last_seen), \
-         attempt_count = attempt_count + excluded.attempt_count RETURNING attempt_count",
+         attempt_count = attempt_count + excluded.attempt_count",
     )?;
-    let mut new = 0;
+    let before = newest(tx, NEWEST_CREDENTIAL)?;
     for some in attempts {
         let row = some.row;
-        let total: i64 = upsert.query_row(
-            params![
-                cut(&row.attacker_ip, IP),
-                cut(&row.decky_name, DECKY),
-                cut(&row.service, SERVICE),
-                some.principal,
-                some.principal.unwrap_or(""),
-                cut(&row.secret_kind, KIND),
-                some.secret_sha256,
-                cut(&row.secret_b64, SECRET_B64),
-                cut(&row.secret_printable, SECRET_PRINTABLE),
-                some.outcome,
-                json(&row.fields),
-                some.first_seen,
-                some.last_seen,
-                some.count,
-            ],
-            |row| row.get(0),
-        )?;
-        new += i64::from(total == some.count);
+        upsert.execute(params![
+            cut(&row.attacker_ip, IP),
+            cut(&row.decky_name, DECKY),
+            cut(&row.service, SERVICE),
+            some.principal,
+            some.principal.unwrap_or(""),
+            cut(&row.secret_kind, KIND),
+            some.secret_sha256,
+            cut(&row.secret_b64, SECRET_B64),
+            cut(&row.secret_printable, SECRET_PRINTABLE),
+            some.outcome,
+            json(&row.fields),
+            some.first_seen,
+            some.last_seen,
+            some.count,
+        ])?;
     }
-    Ok(new)
+    Ok(newest(tx, NEWEST_CREDENTIAL)? - before)
 }
 
 fn bounties(tx: &Transaction<'_>, rows: &[NewBounty]) -> rusqlite::Result<i64> {
@@ -214,36 +212,37 @@ fn sessions(tx: &Transaction<'_>, rows: &[SessionChange]) -> rusqlite::Result<i6
          why = COALESCE(excluded.why, why), command_count = command_count + excluded.command_count, \
          credential_count = credential_count + excluded.credential_count, file_count = file_count + excluded.file_count, \
          logged_in = MAX(logged_in, excluded.logged_in), recording = COALESCE(excluded.recording, recording), \
-         recording_truncated = MAX(recording_truncated, excluded.recording_truncated), changes = changes + 1 RETURNING changes",
+         recording_truncated = MAX(recording_truncated, excluded.recording_truncated), changes = changes + 1",
     )?;
-    let mut new = 0;
+    let before = newest(tx, NEWEST_SESSION)?;
     for row in rows {
-        let changes: i64 = upsert.query_row(
-            params![
-                pack(&row.sid),
-                cut(&row.decky, DECKY),
-                cut(&row.service, SERVICE),
-                cut(&row.attacker_ip, IP),
-                row.src_port,
-                row.dst_port,
-                row.first_at.0,
-                row.ended_at.map(|at| at.0),
-                row.duration_us.map(stored),
-                row.bytes_in.map(stored),
-                row.bytes_out.map(stored),
-                row.why.as_deref().map(|why| cut(why, WHY)),
-                row.commands,
-                row.credentials,
-                row.files,
-                row.logged_in,
-                row.recording.as_deref().map(|name| cut(name, RECORDING)),
-                row.recording_truncated,
-            ],
-            |row| row.get(0),
-        )?;
-        new += i64::from(changes == 1);
+        upsert.execute(params![
+            pack(&row.sid),
+            cut(&row.decky, DECKY),
+            cut(&row.service, SERVICE),
+            cut(&row.attacker_ip, IP),
+            row.src_port,
+            row.dst_port,
+            row.first_at.0,
+            row.ended_at.map(|at| at.0),
+            row.duration_us.map(stored),
+            row.bytes_in.map(stored),
+            row.bytes_out.map(stored),
+            row.why.as_deref().map(|why| cut(why, WHY)),
+            row.commands,
+            row.credentials,
+            row.files,
+            row.logged_in,
+            row.recording.as_deref().map(|name| cut(name, RECORDING)),
+            row.recording_truncated,
+        ])?;
     }
-    Ok(new)
+    Ok(newest(tx, NEWEST_SESSION)? - before)
+}
+
+/// The newest id of a table. New rows follow it one by one, so the difference says how many there were.
+fn newest(tx: &Transaction<'_>, sql: &'static str) -> rusqlite::Result<i64> {
+    tx.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
 fn run(statement: &mut CachedStatement<'_>, values: impl rusqlite::Params) -> rusqlite::Result<i64> {
