@@ -2547,7 +2547,7 @@ export interface operations {
                 search?: string;
                 /** @description Not older than this (RFC 3339). */
                 start_time?: string;
-                /** @description Not newer than this (RFC 3339). */
+                /** @description Older than this (RFC 3339); not including it. */
                 end_time?: string;
                 /** @description Rows of the page, 50 if absent. */
                 limit?: number;
@@ -2595,7 +2595,9 @@ export interface operations {
                 format: "csv" | "json" | "syslog";
                 /** @description As for `listLogs`. */
                 search?: string;
+                /** @description Not older than this (RFC 3339). */
                 start_time?: string;
+                /** @description Older than this (RFC 3339); not including it. */
                 end_time?: string;
                 /** @description Most rows to write, oldest first; a million if absent. */
                 limit?: number;
@@ -2634,7 +2636,7 @@ export interface operations {
                 search?: string;
                 /** @description Not older than this (RFC 3339); 24 hours ago if absent. */
                 start_time?: string;
-                /** @description Not newer than this (RFC 3339); now if absent. */
+                /** @description Older than this (RFC 3339); now if absent. */
                 end_time?: string;
                 /** @description Width of a bar in minutes. Absent: chosen so that the span makes about 60 bars. */
                 interval_minutes?: number;
