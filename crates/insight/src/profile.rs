@@ -43,7 +43,7 @@ pub struct Profile {
     pub deckies: Vec<String>,
     /// `{"kind": …, "value": …}`, each once, oldest first.
     pub fingerprints: Vec<Value>,
-    /// The newest lines, oldest first.
+    /// The newest lines, newest first.
     pub commands: Vec<String>,
 }
 
@@ -104,10 +104,8 @@ impl Profile {
     }
 
     fn command(&mut self, line: &str) {
-        if self.commands.len() >= COMMANDS_KEPT {
-            self.commands.remove(0);
-        }
-        self.commands.push(cut(line, COMMAND_BYTES).to_owned());
+        self.commands.truncate(COMMANDS_KEPT - 1);
+        self.commands.insert(0, cut(line, COMMAND_BYTES).to_owned());
     }
 
     fn fingerprint(&mut self, seen: &Seen<'_>, kinds: &[&str]) {

@@ -95,7 +95,7 @@ pub struct AttackerRow {
     /// `{"kind":"ja4","value":"…"}` and the like, each once.
     #[schema(value_type = Vec<Object>)]
     pub fingerprints: Vec<Value>,
-    /// The newest 50 command lines.
+    /// The newest 50 command lines, newest first.
     pub commands: Vec<String>,
     /// Services that were spoken to beyond a connection: the rest were only scanned.
     pub interacted: Vec<String>,

@@ -851,7 +851,7 @@ export interface components {
             file_count: number;
             /** @description `{"kind":"ja4","value":"…"}` and the like, each once. */
             fingerprints: Record<string, unknown>[];
-            /** @description The newest 50 command lines. */
+            /** @description The newest 50 command lines, newest first. */
             commands: string[];
             /** @description Services that were spoken to beyond a connection: the rest were only scanned. */
             interacted: string[];
@@ -1124,7 +1124,7 @@ export interface components {
                 file_count: number;
                 /** @description `{"kind":"ja4","value":"…"}` and the like, each once. */
                 fingerprints: Record<string, unknown>[];
-                /** @description The newest 50 command lines. */
+                /** @description The newest 50 command lines, newest first. */
                 commands: string[];
                 /** @description Services that were spoken to beyond a connection: the rest were only scanned. */
                 interacted: string[];

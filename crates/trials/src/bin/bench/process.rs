@@ -2,15 +2,6 @@
 
 use std::fs;
 
-/// User and system time so far, in milliseconds.
-pub(crate) fn cpu_ms(pid: i32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let after = stat.rsplit_once(')').unwrap().1;
-    let fields: Vec<&str> = after.split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks * 1000.0 / 100.0
-}
-
 /// Time on a CPU so far in milliseconds, from the scheduler's nanosecond counter, all threads.
 pub(crate) fn cpu_exact_ms(pid: i32) -> f64 {
     fs::read_dir(format!("/proc/{pid}/task"))
