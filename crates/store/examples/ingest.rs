@@ -294,7 +294,7 @@ fn attacker(n: u64) -> AttackerRow {
         event_count: (n * 31 % 5_000) as i64,
         services: vec!["ssh".into(), "http".into()],
         deckies: vec![format!("local:decky-{:02}", n % 50)],
-        is_traversal: n % 9 == 0,
+        is_traversal: n.is_multiple_of(9),
         country_code: Some(["NL", "DE", "CN", "US", "RU"][(n % 5) as usize].into()),
         asn: Some((n % 900) as i64),
         as_name: Some(format!("Example Net {}", n % 900)),

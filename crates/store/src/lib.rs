@@ -15,6 +15,7 @@ mod db;
 mod dialect;
 mod evidence;
 mod fleet;
+mod histogram;
 mod ids;
 mod logs;
 mod mysql;

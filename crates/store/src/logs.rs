@@ -1,17 +1,15 @@
-//! Recorded events: lists, streams, histograms.
+//! Recorded events: lists and streams.
 
 use crate::{
-    Bar, COUNTED_AT_MOST, LogQuery, LogRow, Page, Result, Store,
+    COUNTED_AT_MOST, LogQuery, LogRow, Page, Result, Store,
     db::{Arg, Query, Row},
     dialect::{self, Index},
     ids::pack,
     search::{Search, Term, log_words},
     text::{Find, Indexed},
-    time_index::{MINUTE, Span},
+    time_index::Span,
     words::Words,
 };
-use model::Micros;
-use std::collections::BTreeMap;
 
 /// Rows of one page at most.
 pub(crate) const MOST_ROWS: i64 = 10_000;
@@ -49,13 +47,13 @@ impl Indexed for LogRow {
 
 /// Conditions on columns, each beginning with ` AND `.
 #[derive(Clone, Debug, Default)]
-struct Where {
-    sql: String,
-    args: Vec<Arg>,
+pub(crate) struct Where {
+    pub(crate) sql: String,
+    pub(crate) args: Vec<Arg>,
 }
 
 impl Where {
-    fn and(&mut self, sql: &str, value: impl Into<Arg>) {
+    pub(crate) fn and(&mut self, sql: &str, value: impl Into<Arg>) {
         self.sql.push_str(" AND ");
         self.sql.push_str(sql);
         self.args.push(value.into());
@@ -198,7 +196,7 @@ impl Store {
     }
 
     /// A search inside one session: its rows are few, each is looked at.
-    async fn in_session(
+    pub(crate) async fn in_session(
         &self,
         sid: &str,
         search: &Search,
@@ -217,88 +215,8 @@ impl Store {
         Ok(Page { total, limit, offset, data })
     }
 
-    /// How many logs fell into each `bucket_seconds` (bars without any are left out), oldest first.
-    pub async fn histogram(&self, query: &LogQuery, bucket_seconds: i64) -> Result<Vec<Bar>> {
-        let doing = "drawing the histogram";
-        let width = bucket_seconds.clamp(1, 366 * 86_400).saturating_mul(1_000_000);
-        let search = Search::parse(query.search.as_deref().unwrap_or_default());
-        let span = Span { start: query.start, end: query.end };
-        let mut bars: BTreeMap<i64, i64> = BTreeMap::new();
-        let mut add = |at: i64, count: i64| {
-            if count > 0 {
-                *bars.entry(at.div_euclid(width).saturating_mul(width)).or_insert(0) += count;
-            }
-        };
-        match self.facet_filter(&search).await? {
-            Some(facets) if width % MINUTE == 0 => {
-                for query in by_minutes(span, &facets) {
-                    self.db.rows(doing, query).await?.into_iter().for_each(|mut row| add(row.int(), row.int()));
-                }
-            }
-            _ => {
-                let ids = self.ids_of(span).await?;
-                let Some(needles) = search.needles() else { return Ok(Vec::new()) };
-                for query in self.by_rows(&search, needles, span, ids, width).await? {
-                    match query {
-                        Counted::Sql(query) => self.db.rows(doing, query).await?.into_iter().for_each(|mut row| add(row.int(), row.int())),
-                        Counted::Rows(rows) => rows.iter().for_each(|row| add(row.timestamp.0.0, 1)),
-                    }
-                }
-            }
-        }
-        Ok(bars.into_iter().map(|(at, count)| Bar { time: crate::At(Micros(at)), count }).collect())
-    }
-
-    /// The histogram of a search that the sums cannot answer.
-    async fn by_rows(
-        &self,
-        search: &Search,
-        needles: Vec<crate::words::Needle>,
-        span: Span,
-        ids: (i64, i64),
-        width: i64,
-    ) -> Result<Vec<Counted>> {
-        let mut filter = Where::default();
-        filter.and("l.id >= ?", ids.0);
-        filter.and("l.id <= ?", ids.1);
-        span.narrow(&mut filter.sql, &mut filter.args, "l.timestamp");
-        let bucket = "l.timestamp - l.timestamp % ?";
-        let direct = match search.0.as_slice() {
-            [] => true,
-            [Term::Attacker(ip)] => {
-                filter.and("l.attacker_ip = ? AND l.attacker_ip <> ''", ip.as_str());
-                true
-            }
-            [Term::Session(sid)] => {
-                filter.and("l.session_id = ?", pack(sid));
-                true
-            }
-            _ => false,
-        };
-        if direct {
-            let sql = format!("SELECT {bucket} AS bar, COUNT(*) FROM logs l WHERE 1 = 1{} GROUP BY bar", filter.sql);
-            return Ok(vec![Counted::Sql(Query::new(sql).bind(width).bind_all(filter.args))]);
-        }
-        if let Some(sid) = search.0.iter().find_map(|term| if let Term::Session(sid) = term { Some(sid) } else { None }) {
-            let page = self.in_session(sid, search, filter, "ASC", COUNTED_AT_MOST, 0).await?;
-            return Ok(vec![Counted::Rows(page.data)]);
-        }
-        let upto = self.db.number("drawing the histogram", crate::text::counter(dialect::LOGS)).await?;
-        let indexed = self.db.ids_with(dialect::LOGS, &needles, (ids.0, ids.1.min(upto)), "");
-        let join = if self.db.is_mysql() { "STRAIGHT_JOIN" } else { "CROSS JOIN" };
-        let (mut time, mut args) = (String::new(), Vec::new());
-        span.narrow(&mut time, &mut args, "l.timestamp");
-        let sql = format!("SELECT {bucket} AS bar, COUNT(*) FROM ({}) w {join} logs l ON l.id = w.id{time} GROUP BY bar", indexed.sql);
-        let indexed = Query::new(sql).bind(width).bind_all(indexed.args).bind_all(args);
-        let narrow = narrow(search);
-        let find =
-            Find { needles, narrow: (narrow.sql, narrow.args), ids, span, ascending: false, limit: MOST_ROWS, offset: 0, total: None };
-        let (_, rows) = self.scan::<LogRow>("drawing the histogram", &find, (ids.0.max(upto.saturating_add(1)), ids.1), usize::MAX).await?;
-        Ok(vec![Counted::Sql(indexed), Counted::Rows(rows)])
-    }
-
     /// The conditions of a search that the sums answer: none, or one decky, service or event type.
-    async fn facet_filter(&self, search: &Search) -> Result<Option<Facet>> {
+    pub(crate) async fn facet_filter(&self, search: &Search) -> Result<Option<Facet>> {
         let (kind, column, values) = match search.0.as_slice() {
             [] => return Ok(Some(Facet::default())),
             [Term::Service(service)] => ("s", "l.service", vec![service.clone()]),
@@ -320,18 +238,13 @@ impl Store {
 
 /// One condition, as it reads on the sums and on the rows.
 #[derive(Debug, Default)]
-struct Facet {
-    sums: Where,
-    rows: Where,
-}
-
-enum Counted {
-    Sql(Query),
-    Rows(Vec<LogRow>),
+pub(crate) struct Facet {
+    pub(crate) sums: Where,
+    pub(crate) rows: Where,
 }
 
 /// Conditions that the needles imply, for scans.
-fn narrow(search: &Search) -> Where {
+pub(crate) fn narrow(search: &Search) -> Where {
     let mut filter = Where::default();
     for term in &search.0 {
         match term {
@@ -342,28 +255,4 @@ fn narrow(search: &Search) -> Where {
         }
     }
     filter
-}
-
-/// Time and count of whole minutes from the sums, and of the two broken ones at the ends from the rows.
-fn by_minutes(span: Span, facet: &Facet) -> Vec<Query> {
-    let (inner, edges) = span.inner_and_edges();
-    let table = if facet.sums.sql.is_empty() { "log_minutes" } else { "log_minute_facets" };
-    let sql = format!(
-        "SELECT l.minute * 60000000, SUM(l.count) FROM {table} l WHERE l.minute >= ? AND l.minute <= ?{} GROUP BY l.minute",
-        facet.sums.sql
-    );
-    let mut queries = vec![Query::new(sql).bind(inner.0).bind(inner.1).bind_all(facet.sums.args.clone())];
-    for minute in edges {
-        let from = minute.saturating_mul(MINUTE);
-        let mut sql = format!(
-            "SELECT MIN(l.timestamp), COUNT(*) FROM logs l WHERE l.id >= (SELECT COALESCE(MIN(first_id), 1) FROM log_minutes WHERE minute = ?) \
-             AND l.id <= (SELECT COALESCE(MAX(last_id), 0) FROM log_minutes WHERE minute = ?) AND l.timestamp >= ? AND l.timestamp < ?{}",
-            facet.rows.sql
-        );
-        let mut args: Vec<Arg> = vec![minute.into(), minute.into(), from.into(), from.saturating_add(MINUTE).into()];
-        args.extend(facet.rows.args.iter().cloned());
-        span.narrow(&mut sql, &mut args, "l.timestamp");
-        queries.push(Query::new(sql).bind_all(args));
-    }
-    queries
 }

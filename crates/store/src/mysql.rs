@@ -33,7 +33,7 @@ impl MySql {
             .statement_cache_capacity(64);
         let pool = MySqlPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(Duration::from_secs(5))
             .idle_timeout(Duration::from_secs(600))
             .max_lifetime(Duration::from_secs(3_600))
             .after_connect(|connection, _| {
@@ -107,7 +107,7 @@ pub(crate) async fn fetch(connection: &mut MySqlConnection, query: Query) -> sql
 
 fn prepared(query: Query) -> SqlxQuery<'static, sqlx::MySql, MySqlArguments> {
     // Statements built for one list of values are not worth a place in the cache; full ones of a batch come again.
-    let keep = query.args.len() <= 64 || query.args.len() % FULL == 0;
+    let keep = query.args.len() <= 64 || query.args.len().is_multiple_of(FULL);
     let mut prepared = sqlx::query(AssertSqlSafe(query.sql)).persistent(keep);
     for arg in query.args {
         prepared = match arg {

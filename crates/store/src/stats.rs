@@ -16,7 +16,7 @@ const DAY: i64 = 24 * 60 * MINUTE;
 const NOW: i64 = 5 * MINUTE;
 
 /// Searches whose counts are remembered.
-const COUNTINGS: usize = 2_000;
+const COUNTINGS: usize = 20_000;
 
 /// Counts that are worth remembering.
 #[derive(Debug, Default)]

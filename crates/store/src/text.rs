@@ -59,7 +59,7 @@ impl Store {
             return Ok(0);
         }
         let index = T::INDEX;
-        let upto = self.db.number(doing, counter(index)).await?;
+        let upto = self.reach(doing, index).await?.upto;
         let sql = format!("SELECT {} FROM {} l WHERE l.id > ? ORDER BY l.id LIMIT ?", T::COLUMNS, index.rows);
         let rows = self.db.rows(doing, Query::new(sql).bind(upto).bind(at_most.min(INDEXED_AT_ONCE))).await?;
         let count = i64::try_from(rows.len()).unwrap_or(0);
@@ -153,7 +153,7 @@ impl Store {
         if !find.span.is_all() || ids != (0, reach.upto) {
             return self.count_words::<T>(doing, find, ids).await;
         }
-        let key = Counting { words: T::INDEX.words, needles: find.needles.clone() };
+        let key = Counting { words: T::INDEX.words, needles: find.needles.clone(), ids: (0, i64::MAX) };
         let known = self.cache.counted(&key, reach);
         let (from, known) = known.map_or((0, 0), |(upto, count)| (upto.saturating_add(1), count));
         let count = if known >= COUNTED_AT_MOST || from > reach.upto {
@@ -184,7 +184,8 @@ impl Store {
         self.db.number(doing, query).await
     }
 
-    async fn reach(&self, doing: &'static str, index: Index) -> Result<Reach> {
+    /// How far an index reaches now.
+    pub(crate) async fn reach(&self, doing: &'static str, index: Index) -> Result<Reach> {
         let query = Query::new("SELECT name, value FROM counters WHERE name = ? OR name = 'purges'").bind(index.upto);
         let mut reach = Reach::default();
         for mut row in self.db.rows(doing, query).await? {
@@ -244,13 +245,10 @@ pub(crate) struct Reach {
 /// What was counted in an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Counting {
-    words: &'static str,
-    needles: Vec<Needle>,
-}
-
-/// The newest row an index holds.
-pub(crate) fn counter(index: Index) -> Query {
-    Query::new("SELECT value FROM counters WHERE name = ?").bind(index.upto)
+    pub(crate) words: &'static str,
+    pub(crate) needles: Vec<Needle>,
+    /// The part of the index, or all of it however far it reaches.
+    pub(crate) ids: (i64, i64),
 }
 
 /// Every index there is.

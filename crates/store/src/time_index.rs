@@ -46,6 +46,25 @@ impl Span {
         ((first, last), edges)
     }
 
+    /// The part of both.
+    pub(crate) fn within(self, other: Self) -> Self {
+        let start = [self.start, other.start].into_iter().flatten().max();
+        let end = [self.end, other.end].into_iter().flatten().min();
+        Self { start, end }
+    }
+
+    /// Without the minutes at its ends that are counted by themselves.
+    pub(crate) fn without(self, edges: &[i64]) -> Self {
+        edges.iter().fold(self, |span, minute| {
+            let (from, to) = (Micros(minute.saturating_mul(MINUTE)), Micros(minute.saturating_add(1).saturating_mul(MINUTE)));
+            match (span.start, span.end) {
+                (Some(start), Some(end)) if start >= from && start < to => Self { start: Some(to), end: Some(end) },
+                (Some(start), Some(end)) if end > from && end <= to => Self { start: Some(start), end: Some(from) },
+                _ => span,
+            }
+        })
+    }
+
     /// ` AND timestamp >= ? AND timestamp < ?`, as far as asked.
     pub(crate) fn narrow(self, sql: &mut String, query: &mut Vec<crate::db::Arg>, column: &str) {
         if let Some(start) = self.start {

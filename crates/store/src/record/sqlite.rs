@@ -248,3 +248,38 @@ fn newest(tx: &Transaction<'_>, sql: &'static str) -> rusqlite::Result<i64> {
 fn run(statement: &mut CachedStatement<'_>, values: impl rusqlite::Params) -> rusqlite::Result<i64> {
     Ok(i64::try_from(statement.execute(values)?).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use crate::{Batch, Config, Error, NewLog, Position, Recorded, Store, db::Db};
+
+    async fn pages(store: &Store, sql: &'static str) -> i64 {
+        let Db::Sqlite(db) = &*store.db else { panic!("not SQLite") };
+        db.on_writer("testing", move |connection| connection.query_row(sql, [], |row| row.get(0))).await.unwrap()
+    }
+
+    /// A cap on the number of pages is answered by SQLite as a full disk is: `SQLITE_FULL` in the middle of a transaction.
+    #[tokio::test]
+    async fn a_full_disk_is_told_apart_and_nothing_is_half_written() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let store = Store::open(&Config::Sqlite(dir.path().join("decnet.db"))).await.unwrap();
+        let logs = (0..2_000).map(|n| NewLog {
+            event_uuid: n.to_string(),
+            fields: format!("{{\"text\":\"{}\"}}", "x".repeat(500)),
+            ..NewLog::default()
+        });
+        let to = Position { segment: 0, offset: 9 };
+        let batch = Batch { spool: "one".into(), to, logs: logs.collect(), ..Batch::default() };
+        let room = pages(&store, "PRAGMA page_count").await;
+        assert!(room < 100);
+        pages(&store, "PRAGMA max_page_count = 1").await;
+        for _ in 0..2 {
+            assert!(matches!(store.record(&batch).await, Err(Error::Full { .. })));
+            assert_eq!(store.spool_position("one").await.unwrap(), Position::default());
+            assert_eq!((store.last_log_id().await.unwrap(), store.logs_after(0, 10).await.unwrap().len()), (0, 0));
+        }
+        pages(&store, "PRAGMA max_page_count = 1000000").await;
+        assert_eq!(store.record(&batch).await.unwrap(), Recorded::Now { first_log: 1, last_log: 2_000 });
+    }
+}

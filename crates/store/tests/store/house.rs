@@ -1,6 +1,6 @@
 //! Users, fleet, state, migrations, errors.
 
-use crate::world::{World, at, bounty, credential, log, on_every_backend, uuid};
+use crate::world::{Server, World, at, bounty, credential, log, on_every_backend, uuid};
 use model::Micros;
 use std::time::SystemTime;
 use store::{Batch, Config, Error, FleetDeckyRow, LogQuery, SessionChange, Store, UserRow};
@@ -139,4 +139,19 @@ async fn a_database_that_cannot_be_reached_says_so() {
     assert!(matches!(refused, Error::Unavailable { .. }), "{refused:?}");
     let nonsense = Store::open(&Config::MySql("mysql://user:geheim@:x/".into())).await.unwrap_err();
     assert!(!format!("{refused} {nonsense}").contains("geheim"));
+}
+
+#[tokio::test]
+async fn a_server_that_was_away_is_found_again() {
+    let mut server = Server::start();
+    let store = Store::open(&Config::MySql(format!("mysql://root@localhost/mysql?socket={}", server.socket.display()))).await.unwrap();
+    let from = store.spool_position("s").await.unwrap();
+    let batch = |to| Batch { spool: "s".into(), from, to, logs: vec![log(1)], ..Batch::default() };
+    let to = store::Position { segment: 0, offset: 1 };
+    server.order("stop");
+    assert!(matches!(store.ping().await, Err(Error::Unavailable { .. })));
+    assert!(matches!(store.record(&batch(to)).await, Err(Error::Unavailable { .. })));
+    server.order("start");
+    assert_eq!(store.record(&batch(to)).await.unwrap(), store::Recorded::Now { first_log: 1, last_log: 1 });
+    assert_eq!(store.record(&batch(to)).await.unwrap(), store::Recorded::StandsAt(to));
 }

@@ -3,9 +3,9 @@
 
 use model::Micros;
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -165,42 +165,75 @@ async fn sql(text: &str) {
     sqlx::query(sqlx::AssertSqlSafe(text.to_owned())).execute(&mut admin().await).await.unwrap();
 }
 
-/// Starts the server once; the socket it listens on. A shell holds it: when the pipe to that shell closes, because this
-/// program ended in whatever way, it ends the server it started and removes the directory.
+/// The socket of the server all tests share, started once.
 fn server() -> PathBuf {
-    static SOCKET: OnceLock<PathBuf> = OnceLock::new();
-    SOCKET.get_or_init(start).clone()
+    static SERVER: OnceLock<PathBuf> = OnceLock::new();
+    SERVER
+        .get_or_init(|| {
+            let server = Server::start();
+            let socket = server.socket.clone();
+            // Lives as long as this program.
+            std::mem::forget(server);
+            socket
+        })
+        .clone()
 }
 
-fn start() -> PathBuf {
-    let daemon = program(&["mariadbd", "mysqld"]);
-    let install = program(&["mariadb-install-db", "mysql_install_db"]);
-    let dir = TempDir::new().unwrap().keep();
-    let script = r#"
-        dir=$1; daemon=$2; install=$3
-        mine=; [ "$(id -u)" = 0 ] && mine=--user=root
-        "$install" --no-defaults $mine --datadir="$dir/data" --auth-root-authentication-method=normal --skip-test-db >"$dir/install.log" 2>&1 || { cat "$dir/install.log" >&2; exit 1; }
-        "$daemon" --no-defaults $mine --datadir="$dir/data" --socket="$dir/s" --pid-file="$dir/pid" --skip-networking \
-            --innodb-flush-log-at-trx-commit=2 --innodb-buffer-pool-size=128M --max-connections=500 >"$dir/log" 2>&1 </dev/null &
-        pid=$!
-        for i in $(seq 600); do [ -S "$dir/s" ] && break; kill -0 $pid || { cat "$dir/log" >&2; exit 1; }; sleep 0.1; done
-        echo ready
-        cat >/dev/null
-        kill $pid; wait $pid; rm -rf "$dir"
-    "#;
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", script, "server"])
-        .args([dir.as_os_str(), daemon.as_os_str(), install.as_os_str()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line.trim(), "ready", "the MariaDB server did not start");
-    // Held open until this program ends.
-    std::mem::forget(child.stdin.take());
-    dir.join("s")
+/// A MariaDB server with a directory of its own. A shell holds it: when the pipe to that shell closes, because this
+/// program ended in whatever way, it ends the server it started and removes the directory.
+pub(crate) struct Server {
+    pub(crate) socket: PathBuf,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    _shell: Child,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let daemon = program(&["mariadbd", "mysqld"]);
+        let install = program(&["mariadb-install-db", "mysql_install_db"]);
+        let dir = TempDir::new().unwrap().keep();
+        let script = r#"
+            dir=$1; daemon=$2; install=$3; pid=
+            mine=; [ "$(id -u)" = 0 ] && mine=--user=root
+            start() {
+                "$daemon" --no-defaults $mine --datadir="$dir/data" --socket="$dir/s" --pid-file="$dir/pid" --skip-networking \
+                    --innodb-flush-log-at-trx-commit=2 --innodb-buffer-pool-size=128M --max-connections=500 >>"$dir/log" 2>&1 </dev/null &
+                pid=$!
+                for i in $(seq 600); do [ -S "$dir/s" ] && return; kill -0 $pid || break; sleep 0.1; done
+                cat "$dir/log" >&2; exit 1
+            }
+            stop() { [ -n "$pid" ] && kill $pid && wait $pid; pid=; }
+            "$install" --no-defaults $mine --datadir="$dir/data" --auth-root-authentication-method=normal --skip-test-db >"$dir/log" 2>&1 \
+                || { cat "$dir/log" >&2; exit 1; }
+            start; echo ready
+            while read -r order; do "$order"; echo ready; done
+            stop; rm -rf "$dir"
+        "#;
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", script, "server"])
+            .args([dir.as_os_str(), daemon.as_os_str(), install.as_os_str()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (orders, answers) = (shell.stdin.take().unwrap(), BufReader::new(shell.stdout.take().unwrap()));
+        let mut server = Self { socket: dir.join("s"), orders, answers, _shell: shell };
+        server.await_ready();
+        server
+    }
+
+    /// `stop` or `start`.
+    pub(crate) fn order(&mut self, order: &str) {
+        writeln!(self.orders, "{order}").unwrap();
+        self.await_ready();
+    }
+
+    fn await_ready(&mut self) {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), "ready", "the MariaDB server did not start");
+    }
 }
 
 fn program(names: &[&str]) -> PathBuf {
