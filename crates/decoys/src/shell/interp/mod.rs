@@ -312,3 +312,8 @@ pub(crate) fn bash_version(id: &str, version: &str) -> (String, Vec<String>) {
 pub(crate) fn quoted(text: &[u8]) -> Vec<u8> {
     expand::quote(text)
 }
+
+/// A path without `.`, `..` and doubled slashes.
+pub(crate) fn normal(path: &[u8]) -> Vec<u8> {
+    builtins::normal(path)
+}
