@@ -10,6 +10,7 @@ pub mod control;
 pub mod decoy;
 pub mod ftp;
 pub mod http;
+pub mod mysql;
 pub mod redis;
 pub mod shell;
 pub mod smtp;
@@ -20,7 +21,7 @@ pub use decoy::{Answerer, Decoy, Dialogue, Door, Heard, Knob, KnobKind, Reply, S
 
 /// Every decoy there is, alphabetical. The catalogue, the dashboard's form and the fleet's port plan
 /// are all read from it.
-pub static ALL: &[&Decoy] = &[&ftp::FTP, &http::HTTP, &http::HTTPS, &redis::REDIS, &smtp::SMTP, &ssh::SSH];
+pub static ALL: &[&Decoy] = &[&ftp::FTP, &http::HTTP, &http::HTTPS, &mysql::MYSQL, &redis::REDIS, &smtp::SMTP, &ssh::SSH];
 
 /// The decoy called `name`.
 pub fn find(name: &str) -> Option<&'static Decoy> {
