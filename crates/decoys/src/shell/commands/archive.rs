@@ -333,7 +333,7 @@ pub(crate) async fn diff(p: &mut Proc) -> i32 {
             match at {
                 Some(at) => {
                     let line = x.get(..at).unwrap_or_default().iter().filter(|c| **c == b'\n').count() + 1;
-                    p.out(format!("{} {} differ: byte {}, line {line}\n", text(&a), text(&b), at + 1));
+                    p.out(format!("{} {} differ: char {}, line {line}\n", text(&a), text(&b), at + 1));
                 }
                 None => {
                     let short = if x.len() < y.len() { &a } else { &b };

@@ -603,13 +603,14 @@ fn gunzipped(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// `gzip`, `gunzip`, `zcat`.
 pub(crate) async fn gzip(p: &mut Proc) -> i32 {
-    let name = p.name();
+    let called = p.name();
+    let name = "gzip";
     let o = match parse(p, "cdfhklnqrtvS:123456789", &[("stdout", 'c', 0), ("decompress", 'd', 0), ("force", 'f', 0), ("keep", 'k', 0), ("list", 'l', 0), ("test", 't', 0), ("fast", '1', 0), ("best", '9', 0)], 1).await {
         Ok(o) => o,
         Err(s) => return s,
     };
-    let decompress = o.has('d') || name == "gunzip" || name == "zcat" || o.has('t');
-    let to_stdout = o.has('c') || name == "zcat";
+    let decompress = o.has('d') || called == "gunzip" || called == "zcat" || o.has('t');
+    let to_stdout = o.has('c') || called == "zcat";
     let files = if o.rest.is_empty() { vec![b"-".to_vec()] } else { o.rest.clone() };
     let mut status = 0;
     for file in files {

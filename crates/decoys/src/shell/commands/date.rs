@@ -5,8 +5,16 @@ use crate::shell::{fs::logs, proc::Proc};
 
 /// Seconds that a date text means, in the machine's zone.
 pub(crate) fn parse(p: &Proc, input: &str) -> Option<i64> {
+    parse_in(p, input, None)
+}
+
+fn parse_in(p: &Proc, input: &str, timezone: Option<&str>) -> Option<i64> {
     let now = p.k.now().seconds();
-    let persona = p.fs().persona();
+    let mut persona = (**p.fs().persona()).clone();
+    if let Some(tz) = timezone {
+        persona.timezone = tz.to_owned();
+    }
+    let persona = &persona;
     let zone = |s: &str| -> Option<i64> {
         // Local civil time: find the offset at about that time.
         let (date, time) = s.split_once([' ', 'T']).unwrap_or((s, "00:00:00"));
@@ -22,6 +30,9 @@ pub(crate) fn parse(p: &Proc, input: &str) -> Option<i64> {
         Some(utc - if time.ends_with('Z') { 0 } else { sign * (h * 3600 + mi * 60) })
     };
     let s = input.trim();
+    let utc = s.ends_with(" UTC") || s.ends_with(" GMT");
+    let with_z = if utc { s.trim_end_matches(" UTC").trim_end_matches(" GMT").to_owned() + "Z" } else { s.to_owned() };
+    let s = if utc && with_z.contains(' ') { with_z.as_str() } else { s };
     if let Some(n) = s.strip_prefix('@') {
         return n.split('.').next()?.parse().ok();
     }
@@ -114,7 +125,8 @@ pub(crate) async fn date(p: &mut Proc) -> i32 {
     let mut at = now.seconds();
     let mut nanos = now.0.rem_euclid(1_000_000) * 1000 + i64::from(p.k.random_u32() % 1000);
     if let Some(d) = o.text('d') {
-        match parse(p, &d) {
+        let own = if o.has('u') || p.var("TZ").is_some_and(|t| t == b"UTC" || t == b"UTC0") { Some("UTC") } else { None };
+        match parse_in(p, &d, own) {
             Some(t) => {
                 if d != "now" {
                     nanos = 0;

@@ -213,7 +213,9 @@ pub(crate) async fn timeout(p: &mut Proc) -> i32 {
     let mut rest = o.rest.clone();
     // The BusyBox of old took `-t SECONDS`.
     if rest.len() < 2 {
-        return opts::missing(p, 125).await;
+        let name = p.called();
+        p.err(format!("Try '{name} --help' for more information.\n")).await;
+        return 125;
     }
     let given = text(&rest.remove(0));
     let Some(limit) = duration(&given) else {

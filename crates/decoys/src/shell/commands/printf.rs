@@ -183,7 +183,7 @@ pub(crate) fn spec(format: &[u8], at: &mut usize, star: &mut dyn FnMut() -> i64)
             s.precision = Some(number(at));
         }
     }
-    while matches!(format.get(*at), Some(b'l' | b'h' | b'L' | b'z' | b'j' | b't' | b'q')) {
+    while matches!(format.get(*at), Some(b'l' | b'h' | b'L' | b'z' | b'j' | b't')) {
         *at += 1;
     }
     s

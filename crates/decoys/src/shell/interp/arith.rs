@@ -11,6 +11,8 @@ struct Eval<'a> {
     text: &'a [u8],
     pos: usize,
     depth: u32,
+    /// Where the last token began.
+    last: usize,
     /// Inside the branch of `&&`, `||`, `?:` that does not count.
     skip: u32,
 }
@@ -24,7 +26,7 @@ fn eval_at(sh: &mut Sh, text: &[u8], depth: u32) -> Result<i64, Wrong> {
     if text.iter().all(u8::is_ascii_whitespace) {
         return Ok(0);
     }
-    let mut e = Eval { sh, text, pos: 0, depth, skip: 0 };
+    let mut e = Eval { sh, text, pos: 0, depth, last: 0, skip: 0 };
     let value = e.comma()?;
     e.blanks();
     if e.pos < e.text.len() {
@@ -67,6 +69,7 @@ impl Eval<'_> {
     fn take(&mut self, op: &[u8]) -> bool {
         self.blanks();
         if self.text.get(self.pos..).is_some_and(|r| r.starts_with(op)) {
+            self.last = self.pos;
             self.pos += op.len();
             true
         } else {
@@ -79,6 +82,7 @@ impl Eval<'_> {
         self.blanks();
         let next = self.text.get(self.pos + op.len());
         if self.text.get(self.pos..).is_some_and(|r| r.starts_with(op)) && !next.is_some_and(|n| not.contains(n)) {
+            self.last = self.pos;
             self.pos += op.len();
             true
         } else {
@@ -327,7 +331,7 @@ impl Eval<'_> {
             let exp = self.power()?;
             self.depth -= 1;
             if exp < 0 {
-                return Err(self.wrong("exponent less than 0", at));
+                return Err(self.wrong("exponent less than 0", self.last.max(at)));
             }
             let (mut out, mut base, mut exp) = (1i64, base, exp);
             while exp > 0 {
@@ -427,11 +431,13 @@ impl Eval<'_> {
                 Ok(value)
             }
             Some(b'\'' | b'"') => Err(self.wrong("syntax error: operand expected", start)),
+            None => Err(self.wrong("syntax error: operand expected", self.last)),
             _ => Err(self.wrong("syntax error: operand expected", start)),
         }
     }
 
     fn number(&mut self, start: usize) -> Result<i64, Wrong> {
+        self.last = start;
         let text = self.text.get(start..self.pos).unwrap_or_default();
         if let Some(hash) = text.iter().position(|&c| c == b'#') {
             let base: i64 = std::str::from_utf8(text.get(..hash).unwrap_or_default()).ok().and_then(|t| t.parse().ok()).unwrap_or(0);

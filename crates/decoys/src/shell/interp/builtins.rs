@@ -1788,9 +1788,7 @@ async fn hash(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
     } else if args.len() == 1 {
         if sh.hash.is_empty() {
             if sh.flavor == Flavor::Bash {
-                let line: &[u8] = b"hash: hash table empty\n";
-                let prefix = sh.prefix();
-                let _ = sh.write(2, &[if sh.interactive { prefix.as_bytes() } else { b"" }, line].concat()).await;
+                say(sh, "hash", b"hash: hash table empty\n").await;
             }
         } else {
             let mut out = b"hits\tcommand\n".to_vec();

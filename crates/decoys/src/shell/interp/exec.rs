@@ -121,8 +121,10 @@ impl Sh {
         }
         if pipe.timed {
             let real = self.k.now().since(began).as_millis() + u128::from(self.k.random_u32() % 3) + 1;
+            let portable = pipe.portable;
             let show = |ms: u128| format!("{}m{}.{:03}s", ms / 60_000, ms / 1000 % 60, ms % 1000);
             let text = format!("\nreal\t{}\nuser\t{}\nsys\t{}\n", show(real), show(u128::from(real > 1)), show(0));
+            let text = if portable { format!("real {}.{:02}\nuser 0.00\nsys 0.00\n", real / 1000, real / 10 % 100) } else { text };
             let _ = self.write(2, text.as_bytes()).await;
         }
         if flow == Flow::Next && self.last != 0 && self.opts.errexit && self.lenient == 0 && !pipe.bang {
@@ -381,7 +383,7 @@ impl Sh {
         if self.last == 0 {
             self.last = 1;
         }
-        if self.dying || (self.flavor != Flavor::Bash && !self.interactive) { Flow::Exit } else { Flow::Next }
+        if self.dying || (self.flavor != Flavor::Bash && !self.interactive) { Flow::Exit } else { Flow::Abort }
     }
 
     async fn case(&mut self, word: &[crate::shell::syntax::Part], arms: &[Arm]) -> Flow {
@@ -515,6 +517,7 @@ impl Sh {
 
     async fn simple(&mut self, cmd: &Simple) -> Flow {
         self.line = cmd.line;
+        self.predeclare(cmd);
         let substituted = self.last;
         let words = match self.expand_words(&cmd.words).await {
             Ok(words) => words,
@@ -532,7 +535,7 @@ impl Sh {
             }
             for assign in &cmd.assigns {
                 if self.assign(assign).await.is_err() {
-                    return if self.interactive || self.flavor == Flavor::Bash && !self.dying { Flow::Next } else { Flow::Exit };
+                    return self.failed();
                 }
             }
             if !cmd.redirs.is_empty() {
@@ -551,6 +554,26 @@ impl Sh {
             self.trace(&words).await;
         }
         self.dispatch(first, words, cmd).await
+    }
+
+    /// `declare -A m=([k]=v)`: the keys are text, which must be known before they are read.
+    fn predeclare(&mut self, cmd: &Simple) {
+        use crate::shell::syntax::Part;
+        let Some([Part::Lit(first)]) = cmd.words.first().map(Vec::as_slice) else { return };
+        if !matches!(first.as_slice(), b"declare" | b"typeset" | b"local" | b"readonly") {
+            return;
+        }
+        let assoc = cmd.words.iter().any(|w| matches!(w.as_slice(), [Part::Lit(f)] if f.starts_with(b"-") && f.contains(&b'A')));
+        for word in &cmd.words {
+            if let [Part::Lit(name), _, Part::Array(_)] = word.as_slice()
+                && assoc
+            {
+                if !self.functions.is_empty() {
+                    self.vars.local(name);
+                }
+                self.vars.raw_mut(name).val = Some(Val::Assoc(BTreeMap::new()));
+            }
+        }
     }
 
     async fn dispatch(&mut self, first: Vec<u8>, words: Vec<Vec<u8>>, cmd: &Simple) -> Flow {
@@ -715,7 +738,7 @@ impl Sh {
         self.loops = loops;
         self.params = params;
         match flow {
-            Flow::Exit => Flow::Exit,
+            Flow::Exit | Flow::Abort => flow,
             _ => Flow::Next,
         }
     }
@@ -1050,6 +1073,9 @@ impl Sh {
                         .await;
                     }
                     out = self.list(&list).await;
+                    if out == Flow::Abort && self.depth == 1 && !self.from_c {
+                        out = Flow::Next;
+                    }
                     if out != Flow::Next {
                         break;
                     }
@@ -1081,6 +1107,9 @@ impl Sh {
                 Flaw::Incomplete(b'"' | b'\'', line) => (*line, "Syntax error: Unterminated quoted string".into()),
                 Flaw::Incomplete(b'`', line) | Flaw::Never(_, line) => (*line, "Syntax error: EOF in backquote substitution".into()),
                 Flaw::Incomplete(b'}', line) => (*line, "Syntax error: Missing '}'".into()),
+                Flaw::Incomplete(_, _) if !parser.expecting.is_empty() => {
+                    (parser.line(), format!("Syntax error: end of file unexpected (expecting \"{}\")", String::from_utf8_lossy(parser.expecting)))
+                }
                 Flaw::Incomplete(_, _) => (parser.line(), "Syntax error: end of file unexpected".into()),
                 Flaw::Message(what, line) => (*line, what.clone()),
             };
@@ -1107,6 +1136,10 @@ impl Sh {
             Flaw::Incomplete(0, _) => {
                 let line = parser.line() + u32::from(self.from_c || !self.interactive) * u32::from(!parser.ends_with_newline());
                 text.push_str(&format!("{}syntax error: unexpected end of file\n", at(line)));
+            }
+            Flaw::Incomplete(b')', _) if !self.interactive => {
+                let line = parser.line() + u32::from(!parser.ends_with_newline());
+                text.push_str(&format!("{}unexpected EOF while looking for matching `)'\n", at(line)));
             }
             Flaw::Incomplete(open, line) | Flaw::Never(open, line) => {
                 text.push_str(&format!("{}unexpected EOF while looking for matching `{}'\n", at(line), char::from(open)));

@@ -315,7 +315,8 @@ impl Sh {
                     put(b, &text, ifs, quoted);
                 }
                 Part::Arith(word) => {
-                    let text = self.expand_one(word).await?;
+                    let mut text = self.expand_one(word).await?;
+                    text.retain(|&c| c != b'"');
                     let value = self.arith(&text).await?;
                     put(b, value.to_string().as_bytes(), ifs, quoted);
                 }
@@ -348,8 +349,16 @@ impl Sh {
         match arith::eval(self, text) {
             Ok(value) => Ok(value),
             Err(arith::Wrong(what)) => {
+                let what = match self.flavor {
+                    Flavor::Bash => what,
+                    _ => {
+                        let shown = String::from_utf8_lossy(text).into_owned();
+                        let why = if what.contains("division by 0") { "division by zero" } else if what.contains("operand expected") { "expecting primary" } else { "expecting EOF" };
+                        if self.flavor == Flavor::Ash { if why == "division by zero" { "divide by zero".to_owned() } else { "arithmetic syntax error".to_owned() } } else { format!("arithmetic expression: {why}: \"{shown}\"") }
+                    }
+                };
                 self.warn(what).await;
-                self.last = 1;
+                self.last = if self.flavor == Flavor::Bash { 1 } else { 2 };
                 Err(Failed)
             }
         }
@@ -599,6 +608,12 @@ impl Sh {
             let target = self.param_scalar(&name).unwrap_or_default();
             if target.is_empty() {
                 self.warn(format!("{}: invalid indirect expansion", written())).await;
+                self.last = 1;
+                return Err(Failed);
+            }
+            let plain = target.iter().all(|&c| crate::shell::syntax::is_name(c)) || target.contains(&b'[') || matches!(target.as_slice(), b"@" | b"*" | b"#" | b"?" | b"-" | b"$" | b"!");
+            if !plain {
+                self.warn(format!("{}: invalid variable name", String::from_utf8_lossy(&target))).await;
                 self.last = 1;
                 return Err(Failed);
             }

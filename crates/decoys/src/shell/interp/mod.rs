@@ -40,6 +40,8 @@ pub(crate) enum Flow {
     Continue(u32),
     Return,
     Exit,
+    /// A failed expansion gives up the line being run.
+    Abort,
 }
 
 /// `set` options.

@@ -21,6 +21,8 @@ pub(crate) struct Item {
 pub(crate) struct Pipe {
     pub(crate) bang: bool,
     pub(crate) timed: bool,
+    /// `time -p`.
+    pub(crate) portable: bool,
     pub(crate) parts: Vec<Cmd>,
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct Parser<'a> {
     waiting: Vec<(Vec<u8>, bool, bool, u32, Arc<OnceLock<Word>>)>,
     /// A here-document that the end of the text ended: its line and delimiter.
     pub(crate) here_open: Option<(u32, Vec<u8>)>,
+    /// The word that was wanted when the text ended.
+    pub(crate) expecting: &'static [u8],
 }
 
 const RESERVED_END: &[&[u8]] = &[b"then", b"else", b"elif", b"fi", b"do", b"done", b"esac", b"}"];
@@ -74,7 +76,7 @@ const RESERVED_END: &[&[u8]] = &[b"then", b"else", b"elif", b"fi", b"do", b"done
 impl<'a> Parser<'a> {
     /// A parser at the start of `src`, which is line `line` of its script.
     pub(crate) fn new(src: Vec<u8>, line: u32) -> Self {
-        Self { src, pos: 0, line, depth: 0, interactive: false, aliases: None, replaced: Vec::new(), waiting: Vec::new(), here_open: None }
+        Self { src, pos: 0, line, depth: 0, interactive: false, aliases: None, replaced: Vec::new(), waiting: Vec::new(), here_open: None, expecting: b"" }
     }
 
     /// With aliases, as an interactive shell reads.
@@ -266,7 +268,7 @@ impl<'a> Parser<'a> {
     }
 
     fn pipe(&mut self) -> Result<Pipe, Flaw> {
-        let mut out = Pipe { bang: false, timed: false, parts: Vec::new() };
+        let mut out = Pipe { bang: false, timed: false, portable: false, parts: Vec::new() };
         loop {
             self.blanks();
             if self.peek() == Some(b'!') && self.at(1).is_none_or(|c| matches!(c, b' ' | b'\t' | b'\n' | b'(')) {
@@ -278,6 +280,7 @@ impl<'a> Parser<'a> {
                 self.blanks();
                 if self.src.get(self.pos..self.pos + 2) == Some(b"-p") && self.at(2).is_none_or(is_meta) {
                     self.pos += 2;
+                    out.portable = true;
                 }
                 self.blanks();
                 if matches!(self.peek(), None | Some(b'\n' | b';')) {
@@ -478,19 +481,22 @@ impl<'a> Parser<'a> {
     }
 
     /// Commands up to a closing word or parenthesis, which is left.
-    pub(super) fn list_until(&mut self, end: &[u8]) -> Result<List, Flaw> {
+    pub(super) fn list_until(&mut self, end: &'static [u8]) -> Result<List, Flaw> {
         self.deeper()?;
         let out = self.list_until_inner(end);
         self.depth -= 1;
         out
     }
 
-    fn list_until_inner(&mut self, end: &[u8]) -> Result<List, Flaw> {
+    fn list_until_inner(&mut self, end: &'static [u8]) -> Result<List, Flaw> {
         let mut out = List::new();
         loop {
             self.newlines();
             match self.peek() {
-                None => return Err(Flaw::Incomplete(0, self.line)),
+                None => {
+                    self.expecting = if end == b";;" { b";;" } else { end };
+                    return Err(Flaw::Incomplete(0, self.line));
+                }
                 Some(b')') => {
                     if end == b")" {
                         return Ok(out);
@@ -577,7 +583,7 @@ impl<'a> Parser<'a> {
         }
         let name = self.plain_word_here();
         if name.is_empty() {
-            return Err(self.unexpected());
+            return Err(if self.peek().is_none() { Flaw::Token(b"newline".to_vec(), self.line) } else { self.unexpected() });
         }
         if !name.first().is_some_and(|&c| is_name_start(c)) || !name.iter().all(|&c| is_name(c)) {
             return Err(Flaw::Message(format!("`{}': not a valid identifier", String::from_utf8_lossy(&name)), self.line));
@@ -730,7 +736,7 @@ impl<'a> Parser<'a> {
                         return self.function_body(name, start);
                     }
                     if self.peek().is_none() {
-                        return Err(Flaw::Incomplete(0, self.line));
+                        return Err(Flaw::Token(b"newline".to_vec(), self.line));
                     }
                     return Err(self.unexpected());
                 }
