@@ -1,6 +1,6 @@
 # make run    set up everything and start the lab with its dashboard
 # make test   set up everything and pass all tests
-# make bench  measure; writes BENCHMARKS.md and benchmarks.json
+# make bench  measure (AREA="record api" for some); writes BENCHMARKS.md and benchmarks.json
 # make fuzz   every fuzz target for FUZZ_SECONDS (default 30) each
 SHELL := /bin/bash
 export CARGO_TERM_COLOR ?= auto
@@ -26,7 +26,7 @@ test: setup-test web
 	./scripts/test
 
 bench: setup-test build
-	./scripts/bench
+	./scripts/bench $(AREA)
 
 fuzz:
 	./scripts/fuzz $(FUZZ_SECONDS)

@@ -12,6 +12,7 @@ use spool::Follower;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use store::{NewCredential, Position, Recorded};
@@ -112,8 +113,8 @@ impl Worker for Recorder {
             pass.more |= more;
         }
         self.unindexed |= pass.done > 0;
-        // The text index is brought up to date when there is nothing else to do.
-        if !pass.more && pass.done == 0 && self.unindexed {
+        // The text index is brought up to date when no events wait.
+        if !pass.more && self.unindexed {
             let taken = cx.store.index_text(TEXT_ROWS).await?;
             self.unindexed = taken > 0;
             pass.more = taken > 0;
@@ -159,8 +160,8 @@ async fn record(cx: &Cx, name: &str, followed: &mut Followed) -> Result<(u64, bo
         return Ok((0, false));
     }
     let stand = |p: spool::Position| Position { segment: p.segment, offset: p.offset };
-    let rows = rows::batch(name, stand(batch.from), stand(batch.to), &batch.events);
-    match cx.store.record(&rows).await? {
+    let rows = Arc::new(rows::batch(name, stand(batch.from), stand(batch.to), &batch.events));
+    match cx.store.record_shared(&rows).await? {
         Recorded::Now { first_log, last_log } => {
             let count = batch.events.len();
             metrics::counter!("decnet_events_recorded_total").increment(count as u64);
