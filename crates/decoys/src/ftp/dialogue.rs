@@ -119,7 +119,7 @@ impl Ftp {
                 out.send(b"221 Goodbye.\r\n");
             }
             "FEAT" => out.send(b"211-Features:\r\n EPSV\r\n MDTM\r\n PASV\r\n REST STREAM\r\n SIZE\r\n TVFS\r\n211 End\r\n"),
-            "OPTS" if argument.to_ascii_uppercase() == b"UTF8 ON" => out.send(b"200 Always in UTF8 mode.\r\n"),
+            "OPTS" if argument.eq_ignore_ascii_case(b"UTF8 ON") => out.send(b"200 Always in UTF8 mode.\r\n"),
             "OPTS" => out.send(b"501 Option not understood.\r\n"),
             "USER" => self.name(&argument, out),
             "PASS" => self.password(&argument, out),
@@ -588,11 +588,10 @@ impl Dialogue for Ftp {
     }
 
     fn closed(&mut self, out: &mut Reply) {
-        if let Data::Busy(Job::Take { path, got, .. }) = std::mem::take(&mut self.data) {
-            if !got.is_empty() {
+        if let Data::Busy(Job::Take { path, got, .. }) = std::mem::take(&mut self.data)
+            && !got.is_empty() {
                 out.keep(path, got.freeze(), FileWay::Upload);
             }
-        }
     }
 
     fn appetite(&self) -> usize {

@@ -73,8 +73,8 @@ pub(super) fn request_line(line: &[u8], bare_lf: bool, head: &mut Head) -> Verdi
 }
 
 /// The head as a whole: refused, or to be answered.
-pub(super) fn head(head: &Head) -> Result<(), Answer> {
-    let bad = |why: &str| Answer { close: true, ..Answer::because(400, why) };
+pub(super) fn head(head: &Head) -> Result<(), Box<Answer>> {
+    let bad = |why: &str| Box::new(Answer { close: true, ..Answer::because(400, why) });
     if head.longest > 8190 {
         return Err(bad("Size of a request header field exceeds server limit."));
     }
@@ -116,13 +116,13 @@ fn host_fine(host: &[u8]) -> bool {
 }
 
 /// The decoded path, or why not.
-pub(super) fn path(raw: &[u8]) -> Result<Vec<u8>, Answer> {
-    let decoded = percent(raw).ok_or_else(|| Answer { close: true, ..Answer::error(400) })?;
+pub(super) fn path(raw: &[u8]) -> Result<Vec<u8>, Box<Answer>> {
+    let decoded = percent(raw).ok_or_else(|| Box::new(Answer { close: true, ..Answer::error(400) }))?;
     let lower = raw.to_ascii_lowercase();
     if lower.windows(3).any(|w| w == b"%2f" || w == b"%00") {
-        return Err(Answer::error(404));
+        return Err(Box::new(Answer::error(404)));
     }
-    normal(&decoded).ok_or_else(|| Answer { close: true, ..Answer::error(400) })
+    normal(&decoded).ok_or_else(|| Box::new(Answer { close: true, ..Answer::error(400) }))
 }
 
 /// What a method other than reading gets. `None`: read on.
@@ -229,7 +229,7 @@ pub(super) fn write(conn: &Conn<'_>, answer: &Answer, out: &mut Vec<u8>) {
         put(name, value);
     }
     let bodiless = answer.status == 304;
-    if !bodiless && !answer.chunked && !(conn.head && answer.page) {
+    if !(bodiless || answer.chunked || conn.head && answer.page) {
         put("Content-Length", &body.len().to_string());
     }
     for (name, value) in &answer.after {

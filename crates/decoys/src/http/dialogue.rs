@@ -80,7 +80,7 @@ impl Http {
     }
 
     /// Answers and notes one request. Whether the connection goes on.
-    fn answer(&mut self, head: &Head, body: &Bytes, total: u64, judged: Result<(), Answer>, short: bool, out: &mut Reply) -> bool {
+    fn answer(&mut self, head: &Head, body: &Bytes, total: u64, judged: Result<(), Box<Answer>>, short: bool, out: &mut Reply) -> bool {
         let site = self.site();
         self.served += 1;
         let (host, port) = address(head, &site, judged.as_ref().map_or_else(|a| a.chunked, |()| true));
@@ -102,7 +102,7 @@ impl Http {
         let judged_fine = judged.is_ok();
         let mut answer = match judged {
             Ok(()) => self.page(&site, head, body, &conn, out.now()),
-            Err(refused) => refused,
+            Err(refused) => *refused,
         };
         if judged_fine && site.product == Product::Apache {
             let both = head.header("transfer-encoding").is_some() && head.header("content-length").is_some();
@@ -145,9 +145,8 @@ impl Http {
             status,
         });
         let files = credentials::uploads(head, body);
-        if head.method.as_ref() == b"PUT" && !body.is_empty() {
-            out.keep(head.target.clone(), body.clone(), FileWay::Upload);
-        } else if files.is_empty() && body.len() > NOTE_MAX {
+        let put = head.method.as_ref() == b"PUT" && !body.is_empty();
+        if put || files.is_empty() && body.len() > NOTE_MAX {
             out.keep(head.target.clone(), body.clone(), FileWay::Upload);
         }
         for (name, bytes) in files {
@@ -182,17 +181,17 @@ impl Http {
         }
         let path = match if apache { apache::path(raw) } else { nginx::path(raw) } {
             Ok(path) => path,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
-        if site.wordpress {
-            if let Some(answer) = wordpress::page(&self.visit, site, head, &path, query, body, conn, now) {
-                return answer;
-            }
+        if site.wordpress
+            && let Some(answer) = wordpress::page(&self.visit, site, head, &path, query, body, conn, now)
+        {
+            return answer;
         }
         if let Some(answer) = if apache { apache::method(head) } else { nginx_method(site, &path, head) } {
             return answer;
         }
-        if path.iter().any(|&b| b == 0) {
+        if path.contains(&0) {
             return Answer::error(404);
         }
         if apache && path.split(|&b| b == b'/').any(|part| part.len() > 255) {
@@ -397,7 +396,14 @@ impl Dialogue for Http {
                             return Heard::Hangup;
                         };
                         let chunked = self.site().product == Product::Apache;
-                        self.answer(&head, &kept.freeze(), total, Err(Answer { close: true, chunked, ..Answer::error(400) }), false, out);
+                        self.answer(
+                            &head,
+                            &kept.freeze(),
+                            total,
+                            Err(Box::new(Answer { close: true, chunked, ..Answer::error(400) })),
+                            false,
+                            out,
+                        );
                         Heard::Hangup
                     }
                 }
@@ -425,7 +431,7 @@ impl Dialogue for Http {
         let in_body = matches!(self.state, State::Body { .. });
         if site.product == Product::Apache && (self.partial || in_body) {
             let head = Head { version: copy(b"HTTP/1.1"), ..Head::default() };
-            self.answer(&head, &Bytes::new(), 0, Err(Answer { close: true, ..Answer::error(408) }), false, out);
+            self.answer(&head, &Bytes::new(), 0, Err(Box::new(Answer { close: true, ..Answer::error(408) })), false, out);
         }
     }
 }
@@ -530,7 +536,7 @@ impl Http {
     fn refuse(&mut self, line: &[u8], answer: Answer, out: &mut Reply) -> Heard {
         out.note(Saw::noted("malformed", [("bytes", line.get(..1024).unwrap_or(line))]));
         let head = Head { target: copy(line.get(..8192).unwrap_or(line)), version: copy(b"HTTP/1.1"), ..Head::default() };
-        self.answer(&head, &Bytes::new(), 0, Err(answer), false, out);
+        self.answer(&head, &Bytes::new(), 0, Err(Box::new(answer)), false, out);
         Heard::Hangup
     }
 }

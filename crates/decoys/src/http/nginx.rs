@@ -52,10 +52,10 @@ pub(super) fn request_line(line: &[u8], head: &mut Head) -> Verdict {
 }
 
 /// The head as a whole: refused, or to be answered.
-pub(super) fn head(head: &Head) -> Result<(), Answer> {
-    let bad = || Answer { close: true, ..Answer::error(400) };
+pub(super) fn head(head: &Head) -> Result<(), Box<Answer>> {
+    let bad = || Box::new(Answer { close: true, ..Answer::error(400) });
     if head.longest > 8190 {
-        return Err(Answer { close: true, ..Answer::because(400, "Request Header Or Cookie Too Large") });
+        return Err(Box::new(Answer { close: true, ..Answer::because(400, "Request Header Or Cookie Too Large") }));
     }
     let hidden = head.headers.iter().any(|(n, v)| v.contains(&0) || n.iter().any(|&b| b <= 0x20 || b == 0x7f));
     if hidden
@@ -81,21 +81,21 @@ pub(super) fn head(head: &Head) -> Result<(), Answer> {
             return Err(bad());
         }
         if !coding.eq_ignore_ascii_case(b"chunked") {
-            return Err(Answer { close: true, ..Answer::error(501) });
+            return Err(Box::new(Answer { close: true, ..Answer::error(501) }));
         }
     }
     if lengths.iter().any(|l| std::str::from_utf8(l).ok().and_then(|l| l.parse::<u64>().ok()).is_some_and(|n| n > 1024 * 1024)) {
-        return Err(Answer { close: true, ..Answer::error(413) });
+        return Err(Box::new(Answer { close: true, ..Answer::error(413) }));
     }
     if head.method.as_ref() == b"TRACE" {
-        return Err(Answer { close: true, ..Answer::error(405) });
+        return Err(Box::new(Answer { close: true, ..Answer::error(405) }));
     }
     Ok(())
 }
 
 /// The decoded path, or why not.
-pub(super) fn path(raw: &[u8]) -> Result<Vec<u8>, Answer> {
-    let bad = || Answer { close: true, ..Answer::error(400) };
+pub(super) fn path(raw: &[u8]) -> Result<Vec<u8>, Box<Answer>> {
+    let bad = || Box::new(Answer { close: true, ..Answer::error(400) });
     let decoded = percent(raw).ok_or_else(bad)?;
     if decoded.contains(&0) {
         return Err(bad());
@@ -196,10 +196,10 @@ pub(super) fn write(conn: &Conn<'_>, answer: &Answer, out: &mut Vec<u8>) {
             put(name, value);
         }
     }
-    if let (Some(value), 200) = (take("Accept-Ranges"), answer.status) {
-        if !answer.chunked {
-            put("Accept-Ranges", value);
-        }
+    if let (Some(value), 200) = (take("Accept-Ranges"), answer.status)
+        && !answer.chunked
+    {
+        put("Accept-Ranges", value);
     }
     for (name, value) in &conn.site.extra {
         put(name, value);

@@ -52,6 +52,9 @@ struct Source {
     rows: Vec<Vec<Cell>>,
 }
 
+/// Columns, rows, and whether whole tables were read.
+type Picked = (Vec<Col>, Vec<Vec<Cell>>, bool);
+
 struct Row<'a> {
     engine: &'a Engine,
     sources: &'a [Source],
@@ -566,7 +569,7 @@ impl Engine {
                 break;
             }
         }
-        let mut into = self.into_file(p)?;
+        let mut into = self.file_target(p)?;
         let mut sources = Vec::new();
         let mut on = Vec::new();
         let mut problem: Option<Wrong> = None;
@@ -645,7 +648,7 @@ impl Engine {
             });
         }
         if into.is_none() {
-            into = self.into_file(p)?;
+            into = self.file_target(p)?;
         }
         let _ = p.words(&["for", "update"]);
         if let Some((code, state, text)) = problem {
@@ -679,7 +682,7 @@ impl Engine {
         order: &[(Expr, bool)],
         distinct: bool,
         limit: Option<(u64, u64)>,
-    ) -> Result<(Vec<Col>, Vec<Vec<Cell>>, bool), Wrong> {
+    ) -> Result<Picked, Wrong> {
         // Every combination of rows, checked as it grows.
         let mut joined: Vec<Vec<Vec<Cell>>> = vec![Vec::new()];
         for (n, source) in sources.iter().enumerate() {
@@ -871,7 +874,7 @@ impl Engine {
     }
 
     /// `INTO OUTFILE` or `INTO DUMPFILE`.
-    fn into_file(&self, p: &mut Parser<'_>) -> Result<Option<(Vec<u8>, bool)>, sql::Wrong> {
+    fn file_target(&self, p: &mut Parser<'_>) -> Result<Option<(Vec<u8>, bool)>, sql::Wrong> {
         if !p.word("into") {
             return Ok(None);
         }
@@ -1516,7 +1519,7 @@ fn eval_group(expr: &Expr, scope: &Row<'_>) -> Result<Val, Wrong> {
                 "max" => values.into_iter().max_by(|a, b| compare(a, b).unwrap_or(Ordering::Equal)).unwrap_or(Val::Null),
                 "min" => values.into_iter().min_by(|a, b| compare(a, b).unwrap_or(Ordering::Equal)).unwrap_or(Val::Null),
                 _ if values.is_empty() => Val::Null,
-                "sum" if values.iter().all(|v| matches!(v, Val::Int(_))) => Val::Int(sum() as i64),
+                "sum" if values.iter().all(|v| matches!(v, Val::Int(_))) => Val::Int(super::expr::whole(sum())),
                 "sum" => Val::Text(format!("{:.2}", sum()).into_bytes()),
                 "avg" => Val::Text(format!("{:.4}", sum() / values.len() as f64).into_bytes()),
                 _ => Val::Text(values.iter().map(Val::bytes).collect::<Vec<_>>().join(&b","[..]).into_iter().take(1024).collect()),

@@ -161,7 +161,7 @@ fn two(sign: &str, a: &Val, b: &Val) -> Val {
                     "/" if matches!((a, b), (Val::Int(_), Val::Int(_))) => Val::Text(format!("{:.4}", x / y).into_bytes()),
                     "/" => Val::Real(x / y),
                     "%" => Val::Real(x % y),
-                    _ => Val::Int((x / y) as i64),
+                    _ => Val::Int(whole(x / y)),
                 }
             }
         },
@@ -179,6 +179,12 @@ pub(super) fn compare(a: &Val, b: &Val) -> Option<std::cmp::Ordering> {
         }
         _ => a.number()?.partial_cmp(&b.number()?),
     }
+}
+
+/// Cut to a whole number.
+#[expect(clippy::cast_possible_truncation, reason = "saturates, as wanted")]
+pub(super) fn whole(n: f64) -> i64 {
+    n as i64
 }
 
 /// LIKE, without regard to case.
@@ -248,7 +254,7 @@ fn function(name: &str, args: &[Val], scope: &dyn Scope) -> Option<Val> {
     {
         return Some(Val::Null);
     }
-    let int = |i: usize| args.get(i).and_then(Val::number).map(|n| n as i64);
+    let int = |i: usize| args.get(i).and_then(Val::number).map(whole);
     Some(match name {
         "concat" => {
             if args.contains(&Val::Null) {
@@ -281,7 +287,7 @@ fn function(name: &str, args: &[Val], scope: &dyn Scope) -> Option<Val> {
         }
         "password" => Val::Text(super::dialogue::password_hash(&text(&first)).into_bytes()),
         "ascii" => Val::Int(text(&first).first().map_or(0, |&b| i64::from(b))),
-        "char" => Val::Text(args.iter().filter_map(Val::number).map(|n| (n as i64 & 0xff) as u8).collect()),
+        "char" => Val::Text(args.iter().filter_map(Val::number).map(|n| (whole(n) & 0xff).to_le_bytes()[0]).collect()),
         "substring" | "substr" | "mid" => {
             let value = text(&first);
             let at = int(1).unwrap_or(1);
@@ -320,11 +326,11 @@ fn function(name: &str, args: &[Val], scope: &dyn Scope) -> Option<Val> {
         "ifnull" | "coalesce" => args.iter().find(|v| **v != Val::Null).cloned().unwrap_or(Val::Null),
         "isnull" => Val::Int(i64::from(first == Val::Null)),
         "abs" => {
-            first.number().map_or(Val::Null, |n| if matches!(first, Val::Int(_)) { Val::Int(n.abs() as i64) } else { Val::Real(n.abs()) })
+            first.number().map_or(Val::Null, |n| if matches!(first, Val::Int(_)) { Val::Int(whole(n.abs())) } else { Val::Real(n.abs()) })
         }
-        "floor" => first.number().map_or(Val::Null, |n| Val::Int(n.floor() as i64)),
-        "ceil" | "ceiling" => first.number().map_or(Val::Null, |n| Val::Int(n.ceil() as i64)),
-        "round" => first.number().map_or(Val::Null, |n| Val::Int(n.round() as i64)),
+        "floor" => first.number().map_or(Val::Null, |n| Val::Int(whole(n.floor()))),
+        "ceil" | "ceiling" => first.number().map_or(Val::Null, |n| Val::Int(whole(n.ceil()))),
+        "round" => first.number().map_or(Val::Null, |n| Val::Int(whole(n.round()))),
         "rand" => Val::Real((scope.now().0.rem_euclid(1_000_003)) as f64 / 1_000_003.0),
         "greatest" => args.iter().cloned().max_by(|a, b| compare(a, b).unwrap_or(std::cmp::Ordering::Equal)).unwrap_or(Val::Null),
         "least" => args.iter().cloned().min_by(|a, b| compare(a, b).unwrap_or(std::cmp::Ordering::Equal)).unwrap_or(Val::Null),

@@ -165,7 +165,7 @@ pub(super) fn databases(visit: &Visit) -> Databases {
     let mut users = Vec::new();
     for n in 1..=people {
         let (first, last) = (pick(&mut rng, &FIRST), pick(&mut rng, &LAST));
-        let mut hash = [0u8; 40];
+        let mut hash = [0u8; 53];
         rand::Rng::fill_bytes(&mut rng, &mut hash);
         let name = if n == 1 { "admin".to_owned() } else { format!("{}{}", first.get(..1).unwrap_or_default(), last).to_ascii_lowercase() };
         let encoded: String = hash
@@ -173,7 +173,6 @@ pub(super) fn databases(visit: &Visit) -> Databases {
             .map(|b| {
                 char::from(*b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".get(usize::from(b % 64)).unwrap_or(&b'a'))
             })
-            .take(31 + 22)
             .collect();
         users.push(vec![
             cell(n.to_string()),

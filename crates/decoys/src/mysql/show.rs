@@ -18,7 +18,7 @@ fn cell(text: impl Into<Vec<u8>>) -> Cell {
 /// A column of a schema table, in the few words that tell them apart.
 fn schema(table: &str, spec: &str) -> Col {
     let mut parts = spec.split(' ');
-    let (name, org) = (parts.next().unwrap_or_default().replace('_', "_"), parts.next().unwrap_or_default());
+    let (name, org) = (parts.next().unwrap_or_default().to_owned(), parts.next().unwrap_or_default());
     let len = parts.next().and_then(|l| l.parse().ok()).unwrap_or(64);
     let flags = parts.next().and_then(|f| u16::from_str_radix(f, 16).ok()).unwrap_or(0x1001);
     let mut col = Col::schema(table, &name, org, len, 0);

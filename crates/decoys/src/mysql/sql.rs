@@ -131,12 +131,12 @@ pub(super) enum Expr {
     /// Table (or alias) and column.
     Column(Option<String>, String),
     Star(Option<String>),
-    Call(String, Vec<Expr>),
-    Not(Box<Expr>),
-    Minus(Box<Expr>),
-    Two(&'static str, Box<Expr>, Box<Expr>),
-    In(Box<Expr>, Vec<Expr>, bool),
-    Between(Box<Expr>, Box<Expr>, Box<Expr>),
+    Call(String, Vec<Self>),
+    Not(Box<Self>),
+    Minus(Box<Self>),
+    Two(&'static str, Box<Self>, Box<Self>),
+    In(Box<Self>, Vec<Self>, bool),
+    Between(Box<Self>, Box<Self>, Box<Self>),
     Param(usize),
 }
 

@@ -156,7 +156,7 @@ impl Redis {
         }
         if name == "save" {
             let words: Vec<&str> = value.split_whitespace().collect();
-            let fine = words.len() % 2 == 0
+            let fine = words.len().is_multiple_of(2)
                 && words.chunks(2).all(|p| matches!(p, [s, c] if s.parse::<u32>().is_ok_and(|s| s > 0) && c.parse::<u32>().is_ok()));
             return if fine { Ok(words.join(" ")) } else { Err("Invalid save parameters".into()) };
         }

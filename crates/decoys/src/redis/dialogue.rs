@@ -118,7 +118,8 @@ impl Redis {
         if self.client.reply_off || self.client.skip_this {
             self.out.bytes.truncate(before);
         }
-        let monitored = self.client.monitor && name != "monitor";
+        // A monitoring client may do little but QUIT; what is refused is not shown.
+        let monitored = self.client.monitor && matches!(name.as_str(), "ping" | "echo" | "info" | "time");
         if monitored {
             let at = self.now.0;
             let line: Vec<u8> = args.iter().flat_map(|a| [&b" "[..], &quoted(a)].concat()).collect();
@@ -191,16 +192,16 @@ impl Redis {
             return;
         }
         if in_multi && !matches!(top, "exec" | "discard" | "multi" | "watch" | "reset") {
-            if top == "subscribe" || top == "psubscribe" || top == "ssubscribe" || top == "monitor" {
-                if top == "monitor" || self.out.resp == 2 {
-                    self.reject("ERR Command not allowed inside a transaction");
-                    return;
-                }
+            if (top == "subscribe" || top == "psubscribe" || top == "ssubscribe" || top == "monitor")
+                && (top == "monitor" || self.out.resp == 2)
+            {
+                self.reject("ERR Command not allowed inside a transaction");
+                return;
             }
-            if let Some(queue) = &mut self.client.multi {
-                if queue.len() < 20_000 {
-                    queue.push((entry.name.as_str(), args.to_vec()));
-                }
+            if let Some(queue) = &mut self.client.multi
+                && queue.len() < 20_000
+            {
+                queue.push((entry.name.as_str(), args.to_vec()));
             }
             self.out.raw(b"+QUEUED\r\n");
             return;
@@ -252,9 +253,18 @@ impl Redis {
     }
 
     fn families(&mut self, name: &str, args: &[Bytes]) -> Did {
-        for family in
-            [Self::strings, Self::generic, Self::hashes, Self::lists, Self::sets, Self::zsets, Self::streams, Self::server, Self::lua]
-        {
+        for family in [
+            Self::strings,
+            Self::generic,
+            Self::hashes,
+            Self::lists,
+            Self::sets,
+            Self::zsets,
+            Self::streams,
+            Self::server,
+            Self::lua,
+            Self::more,
+        ] {
             if family(self, name, args)? {
                 return Ok(true);
             }
@@ -485,7 +495,7 @@ impl Redis {
         }
         self.client.waiting = Some(Waiting { array });
         if seconds > 0.0 && seconds < 1e9 {
-            self.wake = Some(Duration::from_millis((seconds * 1000.0) as u64));
+            self.wake = Some(Duration::from_secs_f64(seconds));
         }
         Ok(())
     }

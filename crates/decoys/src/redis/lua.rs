@@ -17,7 +17,7 @@ enum Lua {
     Bool(bool),
     Number(f64),
     Text(Bytes),
-    Table(Vec<Lua>),
+    Table(Vec<Self>),
     /// A status or error reply as a table.
     Status(String),
     Error(String),
@@ -63,6 +63,7 @@ impl Redis {
                 }
                 b"flush" => self.out.ok(),
                 b"kill" => return Err("NOTBUSY No scripts in execution right now.".into()),
+                b"debug" => return Err("ERR Use SCRIPT DEBUG YES/SYNC/NO".into()),
                 _ => return Ok(false),
             },
             "function" => match &args.get(1).map(|s| s.to_ascii_lowercase()).unwrap_or_default()[..] {
@@ -71,6 +72,8 @@ impl Redis {
                 b"kill" => return Err("NOTBUSY No scripts in execution right now.".into()),
                 b"load" => return Err("ERR Missing library metadata".into()),
                 b"delete" => return Err("ERR Library not found".into()),
+                b"dump" => self.out.bulk(b"\x0a\x00\x05\x00\x81\x27\xb8\x36\x6f\x77\xf0\xbb"),
+                b"restore" => return Err("ERR DUMP payload version or checksum are wrong".into()),
                 b"stats" => {
                     self.out.map(2);
                     self.out.bulk("running_script");
@@ -116,7 +119,7 @@ impl Redis {
         match value {
             Lua::Nil | Lua::Bool(false) => self.out.null(),
             Lua::Bool(true) => self.out.int(1),
-            Lua::Number(n) => self.out.int(*n as i64),
+            Lua::Number(n) => self.out.int(whole(*n)),
             Lua::Text(t) => self.out.bulk(t),
             Lua::Status(s) => self.out.simple(s),
             Lua::Error(e) => self.fail(e),
@@ -177,7 +180,9 @@ impl Redis {
     }
 
     fn for_script(&mut self, name: &str, args: &[Bytes]) -> Did {
-        for family in [Self::strings, Self::generic, Self::hashes, Self::lists, Self::sets, Self::zsets, Self::streams, Self::server] {
+        for family in
+            [Self::strings, Self::generic, Self::hashes, Self::lists, Self::sets, Self::zsets, Self::streams, Self::server, Self::more]
+        {
             if family(self, name, args)? {
                 return Ok(true);
             }
@@ -284,10 +289,11 @@ fn compile(script: &[u8]) -> Result<(), Fail> {
     let tokens = tokens(script);
     let mut pairs = tokens.windows(2);
     let first = tokens.first();
-    if let (Some(Token::Name(a)), Some([_, Token::Name(b)])) = (first, pairs.next()) {
-        if !WORDS.contains(&a.as_str()) && !WORDS.contains(&b.as_str()) {
-            return Err(format!("ERR Error compiling script (new function): user_script:1: '=' expected near '{b}'").into());
-        }
+    if let (Some(Token::Name(a)), Some([_, Token::Name(b)])) = (first, pairs.next())
+        && !WORDS.contains(&a.as_str())
+        && !WORDS.contains(&b.as_str())
+    {
+        return Err(format!("ERR Error compiling script (new function): user_script:1: '=' expected near '{b}'").into());
     }
     Ok(())
 }
@@ -376,9 +382,8 @@ impl Run {
             if self.steps > 10_000 {
                 return Ok(left);
             }
-            let sign = match self.peek() {
-                Token::Sign(s @ (".." | "+" | "-" | "*" | "/" | "%" | "==" | "~=" | "<" | ">" | "<=" | ">=")) => s,
-                _ => return Ok(left),
+            let Token::Sign(sign @ (".." | "+" | "-" | "*" | "/" | "%" | "==" | "~=" | "<" | ">" | "<=" | ">=")) = self.peek() else {
+                return Ok(left);
             };
             self.at += 1;
             let right = self.term(redis, depth + 1)?;
@@ -481,7 +486,9 @@ impl Run {
             let index = number_of(&self.expression(redis, depth + 1)?).unwrap_or(0.0);
             self.take("]");
             return Ok(match value {
-                Lua::Table(list) if index >= 1.0 => list.get(index as usize - 1).cloned().unwrap_or(Lua::Nil),
+                Lua::Table(list) if index >= 1.0 => {
+                    usize::try_from(whole(index) - 1).ok().and_then(|i| list.get(i)).cloned().unwrap_or(Lua::Nil)
+                }
                 _ => Lua::Nil,
             });
         }
@@ -537,6 +544,12 @@ impl Run {
         }
         Ok(list)
     }
+}
+
+/// A number as a reply carries it: cut, not rounded.
+#[expect(clippy::cast_possible_truncation, reason = "Redis cuts the same way")]
+fn whole(n: f64) -> i64 {
+    n as i64
 }
 
 fn text_of(value: &Lua) -> Vec<u8> {

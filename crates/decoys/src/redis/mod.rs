@@ -13,6 +13,7 @@ mod keys;
 mod lists;
 mod lua;
 mod message;
+mod more;
 mod scene;
 mod server;
 mod sets;

@@ -439,7 +439,7 @@ impl Redis {
                 for name in names {
                     match table().find(&name) {
                         Some(entry) => self.out.raw(table().raw(entry)),
-                        None => self.out.null_array(),
+                        None => self.out.null(),
                     }
                 }
             }
@@ -447,7 +447,7 @@ impl Redis {
             b"list" => {
                 let pattern = args.iter().position(|a| a.eq_ignore_ascii_case(b"pattern")).and_then(|i| args.get(i + 1));
                 let category = args.iter().position(|a| a.eq_ignore_ascii_case(b"aclcat")).and_then(|i| args.get(i + 1));
-                let mut list: Vec<&Entry> = if args.len() > 2 { table().all().iter().collect() } else { table().all().iter().collect() };
+                let mut list: Vec<&Entry> = table().all().iter().collect();
                 list.retain(|e| {
                     pattern.is_none_or(|p| glob(p, e.name.as_bytes(), true))
                         && category
@@ -457,6 +457,7 @@ impl Redis {
                 let names: Vec<&str> = list.iter().map(|e| e.name.as_str()).collect();
                 self.out.strings(&names);
             }
+            b"getkeysandflags" => return Err("ERR The command has no key arguments".into()),
             b"getkeys" => {
                 let inner = args.get(2..).unwrap_or_default();
                 let name = inner.first().map(|a| String::from_utf8_lossy(a).to_ascii_lowercase()).unwrap_or_default();

@@ -93,7 +93,7 @@ impl Redis {
                 }
             }
             "mset" | "msetnx" => {
-                if args.len() % 2 == 0 {
+                if args.len().is_multiple_of(2) {
                     return Err(format!("ERR wrong number of arguments for '{name}' command").into());
                 }
                 let pairs: Vec<(Bytes, Bytes)> =
@@ -295,8 +295,9 @@ fn slice(value: &[u8], start: i64, end: i64) -> &[u8] {
 
 /// A float as INCRBYFLOAT writes it.
 pub(super) fn human_float(value: f64) -> String {
-    let text =
-        format!("{value:.*}", if value.abs() < 1e15 { 17usize.saturating_sub(value.abs().log10().max(0.0) as usize + 2) } else { 0 });
+    // As many digits as a double holds, without the noise of its last ones.
+    let before = if value == 0.0 { 1 } else { format!("{:.0}", value.abs().trunc()).len() };
+    let text = format!("{value:.*}", 17usize.saturating_sub(before + 2));
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
