@@ -23,8 +23,9 @@ impl StoreTable {
         Self { store, bus, told: Mutex::default() }
     }
 
-    fn store(&self) -> Result<Store, String> {
-        self.store.borrow().clone().ok_or_else(|| "the database is not open yet".into())
+    /// `None` until the database is open; all rows are written then (`Deployer::sync_table`).
+    fn store(&self) -> Option<Store> {
+        self.store.borrow().clone()
     }
 
     async fn say(&self, host_uuid: &str, name: &str, state: Option<&str>) {
@@ -62,13 +63,15 @@ impl FleetTable for StoreTable {
             last_seen: row.last_seen.map(At),
             updated_at: At(row.updated_at),
         };
-        self.store()?.upsert_fleet_decky(&stored).await.map_err(|error| error.to_string())?;
+        let Some(store) = self.store() else { return Ok(()) };
+        store.upsert_fleet_decky(&stored).await.map_err(|error| error.to_string())?;
         self.say(&row.host_uuid, &row.name, Some(&row.state)).await;
         Ok(())
     }
 
     async fn delete(&self, host_uuid: &str, name: &str) -> Result<(), String> {
-        self.store()?.delete_fleet_decky(host_uuid, name).await.map_err(|error| error.to_string())?;
+        let Some(store) = self.store() else { return Ok(()) };
+        store.delete_fleet_decky(host_uuid, name).await.map_err(|error| error.to_string())?;
         self.say(host_uuid, name, None).await;
         Ok(())
     }
