@@ -69,20 +69,20 @@ static BOOKWORM_EARLY: Packages = Packages {
     ftp: Package("vsFTPd", "3.0.3", "3.0.3-13+b2"),
     smtp: Package("Postfix", "3.7.9", "Debian/GNU"),
     redis: Package("Redis", "7.0.15", "5:7.0.15-1~deb12u1"),
-    mysql: Package("MariaDB", "10.11.4", "10.11.4-MariaDB-1~deb12u1"),
+    mysql: Package("MariaDB", "10.11.4", "MariaDB-1~deb12u1"),
     telnet: INETUTILS_TELNETD,
 };
 static BOOKWORM: Packages = Packages {
     ssh: Package("OpenSSH", "9.2p1", "Debian-2+deb12u3"),
     web: &[Package("Apache", "2.4.62", "Debian"), Package("nginx", "1.22.1", "")],
     smtp: Package("Postfix", "3.7.11", "Debian/GNU"),
-    mysql: Package("MariaDB", "10.11.6", "10.11.6-MariaDB-0+deb12u1"),
+    mysql: Package("MariaDB", "10.11.6", "MariaDB-0+deb12u1"),
     ..BOOKWORM_EARLY
 };
 static BOOKWORM_LATE: Packages = Packages {
     ssh: Package("OpenSSH", "9.2p1", "Debian-2+deb12u6"),
     redis: Package("Redis", "7.0.15", "5:7.0.15-1~deb12u4"),
-    mysql: Package("MariaDB", "10.11.11", "10.11.11-MariaDB-0+deb12u1"),
+    mysql: Package("MariaDB", "10.11.11", "MariaDB-0+deb12u1"),
     ..BOOKWORM
 };
 static JAMMY_EARLY: Packages = Packages {
@@ -91,22 +91,22 @@ static JAMMY_EARLY: Packages = Packages {
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-0ubuntu1"),
     smtp: Package("Postfix", "3.6.4", "Ubuntu"),
     redis: Package("Redis", "6.0.16", "5:6.0.16-1ubuntu1"),
-    mysql: Package("MySQL", "8.0.36", "8.0.36-0ubuntu0.22.04.1"),
+    mysql: Package("MySQL", "8.0.36", "0ubuntu0.22.04.1"),
     telnet: LINUX_TELNETD,
 };
 static JAMMY: Packages = Packages {
     ssh: Package("OpenSSH", "8.9p1", "Ubuntu-3ubuntu0.10"),
-    mysql: Package("MySQL", "8.0.39", "8.0.39-0ubuntu0.22.04.1"),
+    mysql: Package("MySQL", "8.0.39", "0ubuntu0.22.04.1"),
     ..JAMMY_EARLY
 };
-static JAMMY_LATE: Packages = Packages { mysql: Package("MySQL", "8.0.40", "8.0.40-0ubuntu0.22.04.1"), ..JAMMY };
+static JAMMY_LATE: Packages = Packages { mysql: Package("MySQL", "8.0.40", "0ubuntu0.22.04.1"), ..JAMMY };
 static FOCAL: Packages = Packages {
     ssh: Package("OpenSSH", "8.2p1", "Ubuntu-4ubuntu0.11"),
     web: &[Package("Apache", "2.4.41", "Ubuntu"), Package("nginx", "1.18.0", "Ubuntu")],
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-0ubuntu0.20.04.1"),
     smtp: Package("Postfix", "3.4.13", "Ubuntu"),
     redis: Package("Redis", "5.0.7", "5:5.0.7-2ubuntu0.1"),
-    mysql: Package("MySQL", "8.0.37", "8.0.37-0ubuntu0.20.04.3"),
+    mysql: Package("MySQL", "8.0.37", "0ubuntu0.20.04.3"),
     telnet: LINUX_TELNETD,
 };
 static ROCKY93: Packages = Packages {
@@ -115,7 +115,7 @@ static ROCKY93: Packages = Packages {
     ftp: Package("vsFTPd", "3.0.3", "3.0.3-49.el9"),
     smtp: Package("Postfix", "3.5.9", ""),
     redis: Package("Redis", "6.2.7", "6.2.7-1.el9"),
-    mysql: Package("MariaDB", "10.5.22", "10.5.22-MariaDB"),
+    mysql: Package("MariaDB", "10.5.22", "MariaDB"),
     telnet: LINUX_TELNETD,
 };
 static ROCKY94: Packages = Packages { ftp: Package("vsFTPd", "3.0.5", "3.0.5-5.el9"), ..ROCKY93 };
@@ -132,7 +132,7 @@ static CENTOS7: Packages = Packages {
     ftp: Package("vsFTPd", "3.0.2", "3.0.2-29.el7_9"),
     smtp: Package("Postfix", "2.10.1", ""),
     redis: Package("Redis", "3.2.12", "3.2.12-2.el7"),
-    mysql: Package("MariaDB", "5.5.68", "5.5.68-MariaDB"),
+    mysql: Package("MariaDB", "5.5.68", "MariaDB"),
     telnet: LINUX_TELNETD,
 };
 static ALPINE319: Packages = Packages {
@@ -141,7 +141,7 @@ static ALPINE319: Packages = Packages {
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-r2"),
     smtp: Package("Postfix", "3.8.4", ""),
     redis: Package("Redis", "7.2.4", "7.2.4-r0"),
-    mysql: Package("MariaDB", "10.11.6", "10.11.6-MariaDB"),
+    mysql: Package("MariaDB", "10.11.6", "MariaDB"),
     telnet: Package("BusyBox telnetd", "1.36.1", ""),
 };
 static FEDORA39: Packages = Packages {
@@ -150,7 +150,7 @@ static FEDORA39: Packages = Packages {
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-5.fc39"),
     smtp: Package("Postfix", "3.8.5", ""),
     redis: Package("Redis", "7.2.4", "7.2.4-1.fc39"),
-    mysql: Package("MariaDB", "10.5.23", "10.5.23-MariaDB"),
+    mysql: Package("MariaDB", "10.5.23", "MariaDB"),
     telnet: LINUX_TELNETD,
 };
 static KALI: Packages = Packages {
@@ -159,7 +159,7 @@ static KALI: Packages = Packages {
     ftp: Package("vsFTPd", "3.0.3", "3.0.3-13+b3"),
     smtp: Package("Postfix", "3.9.0", "Debian/GNU"),
     redis: Package("Redis", "7.0.15", "5:7.0.15-1"),
-    mysql: Package("MariaDB", "11.4.2", "11.4.2-MariaDB-4"),
+    mysql: Package("MariaDB", "11.4.2", "MariaDB-4"),
     telnet: INETUTILS_TELNETD,
 };
 static ARCH: Packages = Packages {
@@ -168,7 +168,7 @@ static ARCH: Packages = Packages {
     ftp: Package("vsFTPd", "3.0.5", "3.0.5-1"),
     smtp: Package("Postfix", "3.9.0", ""),
     redis: Package("Redis", "7.2.5", "7.2.5-2"),
-    mysql: Package("MariaDB", "11.4.2", "11.4.2-MariaDB"),
+    mysql: Package("MariaDB", "11.4.2", "MariaDB"),
     telnet: INETUTILS_TELNETD,
 };
 

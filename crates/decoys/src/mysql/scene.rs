@@ -86,7 +86,8 @@ impl Table {
 /// Databases by name.
 pub(super) type Databases = BTreeMap<String, BTreeMap<String, Table>>;
 
-/// The version as the server prints it; old MariaDB clients need a prefix before it in the greeting.
+/// The version as the server prints it, and as it stands in the greeting: MariaDB 10 puts `5.5.5-` before it there, so
+/// that replicas of MySQL take it for one they know; neither 5.5 nor 11 does.
 pub(super) fn version(visit: &Visit) -> (String, String) {
     let software = visit.persona.service(visit.service).map(|s| s.software.clone());
     let version = visit.knob("version").filter(|v| !v.is_empty()).map(str::to_owned).unwrap_or_else(|| match software {
@@ -94,7 +95,7 @@ pub(super) fn version(visit: &Visit) -> (String, String) {
         Some(s) if !s.version.is_empty() => s.version,
         _ => "10.11.6-MariaDB-0+deb12u1".into(),
     });
-    let greeting = if version.contains("MariaDB") { format!("5.5.5-{version}") } else { version.clone() };
+    let greeting = if version.contains("MariaDB") && version.starts_with("10.") { format!("5.5.5-{version}") } else { version.clone() };
     (version, greeting)
 }
 

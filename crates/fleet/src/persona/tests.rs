@@ -89,3 +89,30 @@ fn dates() {
     assert_eq!(super::date((2024, 2, 29)).rfc3339(), "2024-02-29T00:00:00.000000Z");
     assert_eq!(super::date((2026, 11, 23)).rfc3339(), "2026-11-23T00:00:00.000000Z");
 }
+
+/// What a generated persona makes the decoys say first: the seam between the table of packages and the protocols.
+#[test]
+fn greetings_show_each_distributions_versions_once() {
+    use decoys::stage::rehearse::{Rehearsal, visit};
+    for distro in crate::distros::ALL {
+        for n in 0..8 {
+            let mut plan = Planned::of_archetype("x", &archetypes::ALL[3], Catalogue::live());
+            plan.services = ["ssh", "ftp", "mysql"].map(PlannedService::plain).to_vec();
+            plan.distro = Some(distro.slug.into());
+            let decky = DeckyId::local(&format!("{}-{n}", distro.slug));
+            let persona = generate(&[9; 32], &decky, &plan, &Place::default(), NOW, &mut Taken::default());
+            for service in ["ssh", "ftp", "mysql"] {
+                let version = persona.service(service).unwrap().software.version.clone();
+                let decoy = decoys::find(service).unwrap();
+                let said = Rehearsal::start(decoy, visit(persona.clone(), decoy.name), None).unwrap().sent();
+                let said = String::from_utf8_lossy(&said).into_owned();
+                // sshd shows its version without the portable release where the distribution does not patch it in.
+                let shown = if service == "ssh" { version.split('p').next().unwrap() } else { &version };
+                assert_eq!(said.matches(shown).count(), 1, "{} {service} {version} greets {said:?}", distro.slug);
+                if service == "mysql" {
+                    assert_eq!(said.contains("5.5.5-"), version.starts_with("10."), "{} greets {said:?}", distro.slug);
+                }
+            }
+        }
+    }
+}

@@ -550,12 +550,11 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
     if forest {
         rows = tree(&rows, &mut prefix);
     }
-    let uptime = p.fs().live.lock().uptime().0.max(1);
-    let pcpu = |q: &Process| {
-        let run = ((now.0 - q.start.0).max(1)) as f64;
-        (q.cpu(now) as f64 * 100.0 / run).min(99.9)
+    // As procps has it: whole seconds of age, and a process younger than one has used nothing.
+    let pcpu = |q: &Process| match (now.0 - q.start.0) / 1_000_000 {
+        age @ 1.. => (q.cpu(now) as f64 / 10_000.0 / age as f64).min(99.9),
+        _ => 0.0,
     };
-    let _ = uptime;
     let start_short = |q: &Process| {
         let age = now.seconds() - q.start.seconds();
         let same_year = logs::local(&persona, now.seconds(), "%Y") == logs::local(&persona, q.start.seconds(), "%Y");
