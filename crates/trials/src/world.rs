@@ -226,8 +226,8 @@ pub async fn client(program: &str, args: &[&str], input: &[u8]) -> (i32, Vec<u8>
     (out.status.code().unwrap_or(-1), out.stdout, out.stderr)
 }
 
-/// The process called `name` below `pid`.
-pub fn child_named(pid: i32, name: &str) -> Option<i32> {
+/// The processes below `pid`, itself first.
+pub fn family(pid: i32) -> Vec<i32> {
     let mut all = vec![pid];
     let mut at = 0;
     while let Some(&parent) = all.get(at) {
@@ -237,5 +237,11 @@ pub fn child_named(pid: i32, name: &str) -> Option<i32> {
         }
         at += 1;
     }
-    all.into_iter().skip(1).find(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name))
+    all
+}
+
+/// The innermost process called `name` below `pid`.
+pub fn child_named(pid: i32, name: &str) -> Option<i32> {
+    let is = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
+    family(pid).into_iter().skip(1).filter(is).last()
 }

@@ -94,6 +94,26 @@ fn decoys_stand_in_order_and_have_transcripts_and_fuzz_targets() {
         let dir = root().join("crates/decoys/tests/transcripts").join(name);
         let some = std::fs::read_dir(&dir).is_ok_and(|mut files| files.next().is_some());
         assert!(some, "{name} has no transcripts in {}", dir.display());
+        let target = root().join(format!("fuzz/targets/decoy_{name}.rs"));
+        let text = std::fs::read_to_string(&target).unwrap_or_else(|_| panic!("{name} has no fuzz target {}", target.display()));
+        assert!(text.contains(&format!("\"{name}\"")), "{} plays another decoy", target.display());
+    }
+}
+
+#[test]
+fn every_fuzz_target_is_listed_and_plays_something_that_exists() {
+    let manifest = std::fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
+    for file in std::fs::read_dir(root().join("fuzz/targets")).unwrap() {
+        let file = file.unwrap().file_name().into_string().unwrap();
+        let name = file.strip_suffix(".rs").unwrap();
+        assert!(manifest.contains(&format!("path = \"targets/{file}\"")), "fuzz/Cargo.toml does not list {file}");
+        if let Some(decoy) = name.strip_prefix("decoy_") {
+            assert!(decoys::find(decoy).is_some(), "{file} plays a decoy that does not exist");
+        }
+    }
+    for line in manifest.lines().filter_map(|l| l.strip_prefix("path = \"targets/")) {
+        let file = line.trim_end_matches('"');
+        assert!(root().join("fuzz/targets").join(file).is_file(), "fuzz/Cargo.toml lists {file}, which does not exist");
     }
 }
 

@@ -10,11 +10,11 @@ use tokio::{
     net::TcpStream,
     process::Command,
 };
-use trials::world::World;
+use trials::world::{World, child_named};
 
 pub(crate) async fn measure(report: &mut Report) {
     let world = World::up(&[]).await;
-    let decoy = process::member(world.pid(), "decoy");
+    let decoy = child_named(world.pid(), "decoy").unwrap();
     let address = |service: &str| {
         let (ip, port, _) = world.find(service);
         SocketAddr::new(ip.parse().unwrap(), port)

@@ -6,14 +6,14 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 use tokio::process::Command;
-use trials::world::{World, programs};
+use trials::world::{World, family, programs};
 
 pub(crate) async fn measure(report: &mut Report) {
     let world = World::up(&["--no-lab"]).await;
     let file = world.home().join("hundred.toml");
     std::fs::write(&file, "[decky.host]\namount = 100\nservices = [\"ssh\", \"http\", \"redis\"]\n").unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let memory = || process::family(world.pid()).into_iter().map(process::rss_mib).sum::<f64>();
+    let memory = || family(world.pid()).into_iter().map(process::rss_mib).sum::<f64>();
     let (rss, available) = (memory(), process::available_mib());
     let started = Instant::now();
     let out = Command::new(programs().join("decnet")).args(["deploy", "--config"]).arg(&file).arg("--data-dir").arg(world.home()).output().await.unwrap();

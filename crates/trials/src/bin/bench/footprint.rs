@@ -5,7 +5,7 @@ use crate::{
     process,
 };
 use std::time::Instant;
-use trials::world::{World, programs};
+use trials::world::{World, family, programs};
 
 pub(crate) async fn measure(report: &mut Report) {
     let program = programs().join("decnet");
@@ -24,7 +24,7 @@ pub(crate) async fn measure(report: &mut Report) {
         let world = World::up_in(home, &["--no-lab"], &[]).await;
         ready.push(started.elapsed().as_secs_f64());
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-        rss.push(process::family(world.pid()).into_iter().map(process::rss_mib).sum());
+        rss.push(family(world.pid()).into_iter().map(process::rss_mib).sum());
         world.stop().await;
     }
     // Includes two sign-ins and a change of password (argon2id), so the product is ready sooner than this.

@@ -29,25 +29,3 @@ pub(crate) fn available_mib() -> f64 {
     let kib = text.lines().find_map(|l| l.strip_prefix("MemAvailable:")).and_then(|l| l.split_whitespace().next()).unwrap();
     kib.parse::<f64>().unwrap() / 1024.0
 }
-
-/// The processes below `pid`, itself first.
-pub(crate) fn family(pid: i32) -> Vec<i32> {
-    let mut all = vec![pid];
-    let mut at = 0;
-    while at < all.len() {
-        let parent = all[at];
-        for task in fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            all.extend(children.split_whitespace().filter_map(|p| p.parse::<i32>().ok()));
-        }
-        at += 1;
-    }
-    all.dedup();
-    all
-}
-
-/// The member of the family whose program is called `name`; the last one, which is the innermost.
-pub(crate) fn member(pid: i32, name: &str) -> i32 {
-    let is = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
-    family(pid).into_iter().rev().find(is).unwrap_or_else(|| panic!("no process {name} below {pid}"))
-}
