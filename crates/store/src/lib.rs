@@ -19,21 +19,29 @@ mod histogram;
 mod ids;
 mod logs;
 mod mysql;
+pub mod orchestrator;
 mod record;
 pub mod rows;
+pub mod running;
 mod schema;
 pub mod search;
 mod sessions;
 mod sqlite;
 mod state;
 mod stats;
+pub mod swarm;
 mod text;
 mod time_index;
+pub mod topologies;
 mod users;
 pub mod words;
 
 use db::Db;
+pub use orchestrator::OrchestratorEventRow;
 pub use rows::*;
+pub use running::{DeckySource, RunningDecky};
+pub use swarm::{DeckyShardRow, SwarmHostRow};
+pub use topologies::{LanRow, TopologyDeckyRow, TopologyEdgeRow, TopologyRow};
 use std::{fmt, path::PathBuf, sync::Arc};
 
 /// Where the database is.

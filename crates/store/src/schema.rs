@@ -5,8 +5,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection, Row as _};
 
 /// Number and text, in order. A number is never reused and a released file never changed.
-const SQLITE: &[(i64, &str)] = &[(1, include_str!("../migrations/sqlite/0001_first.sql"))];
-const MYSQL: &[(i64, &str)] = &[(1, include_str!("../migrations/mysql/0001_first.sql"))];
+const SQLITE: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/sqlite/0001_first.sql")),
+    (2, include_str!("../migrations/sqlite/0002_topologies.sql")),
+];
+const MYSQL: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/mysql/0001_first.sql")),
+    (2, include_str!("../migrations/mysql/0002_topologies.sql")),
+];
 
 /// Seconds to wait while another process migrates.
 const PATIENCE: i64 = 60;

@@ -161,7 +161,7 @@ async fn admin() -> sqlx::MySqlConnection {
     MySqlConnectOptions::new().socket(server()).username("root").connect().await.unwrap()
 }
 
-async fn sql(text: &str) {
+pub(crate) async fn sql(text: &str) {
     sqlx::query(sqlx::AssertSqlSafe(text.to_owned())).execute(&mut admin().await).await.unwrap();
 }
 
