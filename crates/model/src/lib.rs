@@ -9,10 +9,12 @@ mod captured;
 mod event;
 mod id;
 mod persona;
+mod phase;
 mod time;
 
 pub use captured::Captured;
 pub use event::{Event, FileWay, HttpRequest, Outcome, Saw, SecretKind, Why};
 pub use id::{Attacker, Decky, DeckyId, Id, LOCAL_HOST, Session, User};
 pub use persona::{Account, Distro, OsFamily, Persona, Service, Software};
+pub use phase::{NoSuchPhase, Phase, Stage};
 pub use time::Micros;
