@@ -3,6 +3,7 @@
 
 use decoys::stage::rehearse::Rehearsal;
 use proptest::prelude::*;
+use std::time::Duration;
 
 const GOOD: &[&[u8]] = &[
     b"GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1,3-\r\nIf-None-Match: \"x\"\r\n\r\n",
@@ -28,4 +29,30 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_request_that_comes_in_drops_ends_in_time() {
+    for head in [&b"GET / HTTP/1.1\r\n"[..], b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400\r\n\r\n"] {
+        let mut play = Rehearsal::of("http").unwrap();
+        play.say(head);
+        let mut waited = 0;
+        while !play.hung_up() {
+            play.say(b"a");
+            play.wait(Duration::from_secs(5));
+            waited += 5;
+            assert!(waited <= 60, "a byte now and then keeps it open");
+        }
+        let said = String::from_utf8_lossy(&play.sent()).into_owned();
+        let nginx = said.is_empty();
+        assert!(nginx || said.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{said}");
+        assert!(waited >= 20);
+    }
+    // One that keeps a fair rate is waited for.
+    let mut play = Rehearsal::of("http").unwrap();
+    play.say(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    for _ in 0..10 {
+        play.say(&[b'x'; 10_000]).wait(Duration::from_secs(10));
+    }
+    assert!(play.sent().starts_with(b"HTTP/1.1 "));
 }

@@ -1,7 +1,9 @@
 //! A whole `decnet up` in a directory of its own, and its API as an operator sees it.
 
+use crate::leftovers::{self, Claim};
 use serde_json::{Value, json};
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -14,10 +16,13 @@ use tokio::{
 /// Longest time anything in a trial is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running product.
+/// A running product. Dropped, it is killed and nothing of it stays in the kernel.
 #[derive(Debug)]
 pub struct World {
     home: tempfile::TempDir,
+    /// What it writes to standard error.
+    log: tempfile::NamedTempFile,
+    claim: Option<Claim>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     child: Child,
@@ -49,12 +54,16 @@ impl World {
 
     /// Starts in `home`, with environment variables.
     pub async fn up_in(home: tempfile::TempDir, args: &[&str], env: &[(&str, &str)]) -> Self {
+        leftovers::sweep();
         open_to_others(home.path());
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         let env: Vec<(String, String)> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let (child, ready) = start(home.path(), &args, &env).await;
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let (child, ready) = start(home.path(), &args, &env, log.as_file()).await;
         let mut world = Self {
             home,
+            log,
+            claim: None,
             args,
             env,
             child,
@@ -64,6 +73,7 @@ impl World {
             token: String::new(),
             deckies: ready["deckies"].as_array().cloned().unwrap_or_default(),
         };
+        world.claim = Claim::of(&world.links());
         if !world.password.is_empty() {
             world.sign_in().await;
             let new = "correct horse battery staple";
@@ -103,13 +113,73 @@ impl World {
         &self.token
     }
 
+    /// Whether the deckies have network namespaces.
+    pub fn is_native(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    /// The kernel's names of the deckies.
+    fn links(&self) -> Vec<String> {
+        let state = self.state();
+        let deckies = state["deckies"].as_object().into_iter().flatten();
+        deckies.filter_map(|(_, d)| d["link"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// The fleet's state file, which only its owner may read.
+    pub fn state(&self) -> Value {
+        let bytes = std::fs::read(self.home().join("decnet-state.json")).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap()).into_owned()
+    }
+
+    /// Waits for a line of the log that contains `text`, and gives it.
+    pub async fn until_log(&self, text: &str) -> String {
+        let started = Instant::now();
+        loop {
+            if let Some(line) = self.log().lines().find(|l| l.contains(text)) {
+                return line.to_owned();
+            }
+            assert!(started.elapsed() < PATIENCE, "it never logged {text:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Process id of the program that plays the deckies.
+    pub fn player(&self) -> i32 {
+        child_named(self.pid(), "decoy").expect("somebody plays the deckies")
+    }
+
+    /// GET below `/api/v1`: status and answer.
+    pub async fn ask(&self, path: &str) -> (u16, Value) {
+        let answer = self.client.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
     /// GET below `/api/v1`, which must succeed.
     pub async fn get(&self, path: &str) -> Value {
-        let answer = self.client.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token).send().await.unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "GET {path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text))
+        let (status, answer) = self.ask(path).await;
+        assert!((200..300).contains(&status), "GET {path}: {status} {answer}");
+        answer
+    }
+
+    /// All rows of a list, page by page.
+    pub async fn all(&self, path: &str) -> Vec<Value> {
+        let mut rows = Vec::new();
+        loop {
+            let page = self.get(&format!("{path}{}limit=1000&offset={}", if path.contains('?') { '&' } else { '?' }, rows.len())).await;
+            let page = page["data"].as_array().cloned().unwrap_or_default();
+            let last = page.len() < 1000;
+            rows.extend(page);
+            if last {
+                return rows;
+            }
+        }
     }
 
     /// GET of raw bytes below `/api/v1`, which must succeed.
@@ -130,15 +200,15 @@ impl World {
         (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
     }
 
-    /// Asks again and again until `done` likes the answer.
+    /// Asks again and again until it is answered and `done` likes the answer.
     pub async fn until(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
         let started = Instant::now();
         loop {
-            let answer = self.get(path).await;
-            if done(&answer) {
+            let (status, answer) = self.ask(path).await;
+            if (200..300).contains(&status) && done(&answer) {
                 return answer;
             }
-            assert!(started.elapsed() < PATIENCE, "GET {path} never came to be: {answer:#}");
+            assert!(started.elapsed() < PATIENCE, "GET {path} never came to be: {status} {answer:#}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -156,18 +226,40 @@ impl World {
 
     /// A person's account of a decky with its password, from the state file (which only its owner may read).
     pub fn account(&self, decky: &str) -> (String, String) {
-        let state: Value = serde_json::from_slice(&std::fs::read(self.home().join("decnet-state.json")).unwrap()).unwrap();
+        let state = self.state();
         let persona = &state["deckies"][decky]["persona"];
-        let found = persona["accounts"].as_array().into_iter().flatten().skip(1).find_map(|account| {
-            Some((account["name"].as_str()?.to_owned(), account["password"].as_str()?.to_owned()))
-        });
+        let found = persona["accounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .skip(1)
+            .find_map(|account| Some((account["name"].as_str()?.to_owned(), account["password"].as_str()?.to_owned())));
         found.unwrap_or_else(|| panic!("{decky} has no person with a password: {persona:#}"))
     }
 
     /// Kills it with SIGKILL and starts it again in the same directory.
     pub async fn kill_and_restart(&mut self) {
+        self.kill().await;
+        self.restart().await;
+    }
+
+    /// Kills it with SIGKILL.
+    pub async fn kill(&mut self) {
+        let player = child_named(self.pid(), "decoy");
         self.child.kill().await.unwrap();
-        let (child, ready) = start(self.home.path(), &self.args, &self.env).await;
+        // The player notices by itself that it is alone; it holds its spool until then.
+        let started = Instant::now();
+        while player
+            .is_some_and(|pid| Path::new(&format!("/proc/{pid}/exe")).exists() && std::fs::read_link(format!("/proc/{pid}/exe")).is_ok())
+        {
+            assert!(started.elapsed() < PATIENCE, "the player outlives its fleet");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Starts it again after [`World::kill`].
+    pub async fn restart(&mut self) {
+        let (child, ready) = start(self.home.path(), &self.args, &self.env, self.log.as_file()).await;
         self.child = child;
         self.url = ready["url"].as_str().unwrap().to_owned();
         self.deckies = ready["deckies"].as_array().cloned().unwrap_or_default();
@@ -182,29 +274,53 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        let _gone = self.child.start_kill();
+        let started = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && started.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(60).collect();
+            eprintln!("--- what decnet logged last");
+            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
 /// The unprivileged player must be able to walk through the directory.
 fn open_to_others(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o711)).unwrap();
 }
 
-async fn start(home: &Path, args: &[String], env: &[(String, String)]) -> (Child, Value) {
+async fn start(home: &Path, args: &[String], env: &[(String, String)], log: &File) -> (Child, Value) {
     let mut child = Command::new(programs().join("decnet"))
         .arg("up")
         .args(["--json", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(home)
         .args(args)
         .envs(env.iter().map(|(k, v)| (k, v)))
+        .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .stderr(log.try_clone().unwrap())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it is not ready in time").unwrap();
-    let ready = serde_json::from_str(&first.expect("it ended before it was ready")).unwrap();
+    let ended = || panic!("it ended before it was ready:\n{}", std::fs::read_to_string(log_path(log)).unwrap_or_default());
+    let ready = serde_json::from_str(&first.unwrap_or_else(ended)).unwrap();
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (child, ready)
+}
+
+fn log_path(log: &File) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    PathBuf::from(format!("/proc/self/fd/{}", log.as_raw_fd()))
 }
 
 /// Runs a real client and gives its exit code, standard output and standard error.
@@ -222,7 +338,8 @@ pub async fn client(program: &str, args: &[&str], input: &[u8]) -> (i32, Vec<u8>
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input).await.unwrap();
     drop(stdin);
-    let out = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap_or_else(|_| panic!("{program} {args:?} hangs")).unwrap();
+    let out =
+        tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap_or_else(|_| panic!("{program} {args:?} hangs")).unwrap();
     (out.status.code().unwrap_or(-1), out.stdout, out.stderr)
 }
 

@@ -1,4 +1,4 @@
-//! What goes wrong: killed processes, hostile text, another database.
+//! What goes wrong: killed processes, hostile text.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
@@ -13,10 +13,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use trials::{
-    mariadb,
-    world::{World, child_named, client},
-};
+use trials::world::{World, child_named, client};
 
 /// Sends marked commands and keeps the marks that were answered: those the decoy accepted.
 async fn load(ip: String, port: u16, first: u32, answered: Arc<Mutex<Vec<u32>>>, stop: Arc<AtomicBool>) {
@@ -98,20 +95,6 @@ async fn whatever_is_killed_each_answered_command_is_recorded_exactly_once() {
     };
     let twice = seen.values().filter(|count| **count > 1).count();
     assert_eq!(twice, 0, "{twice} commands are recorded more than once");
-    assert!(world.stop().await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_line_into_mariadb() {
-    let server = mariadb::Server::start().expect("mariadb-server is not installed: scripts/setup test installs it");
-    let url = server.database_url();
-    let world = World::up(&["--database", &url]).await;
-    let (ip, port, _) = world.find("redis");
-    let (code, out, _) = client("redis-cli", &["-h", &ip, "-p", &port.to_string(), "PING", "from maria"], b"").await;
-    assert_eq!((code, out.as_slice()), (0, &b"from maria\n"[..]));
-    let logs = world.until("/logs?search=maria", |l| l["total"].as_i64() >= Some(1)).await;
-    assert_eq!(logs["data"][0]["service"], "redis");
-    world.until("/attackers", |a| a["total"] == 1).await;
     assert!(world.stop().await);
 }
 

@@ -11,6 +11,7 @@ pub use gate::{Admin, Anyone, MetricsReader, Peer, StreamViewer, Viewer};
 
 use std::{collections::HashMap, time::Duration};
 
+use axum::http::StatusCode;
 use model::{Id, Micros, User};
 use parking_lot::RwLock;
 use store::{UserRow, UserSecret};
@@ -89,7 +90,15 @@ impl Auth {
             return Ok(who.clone());
         }
         let claims = self.keys.read(token, now).ok_or_else(|| Problem::unauthorized("the token is not valid or has expired"))?;
-        let who = self.still(api, &claims).await?;
+        let who = match self.still(api, &claims).await {
+            Ok(who) => who,
+            // The store is away and knows nothing newer: who was let in before stays, until the token ends.
+            Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE => {
+                let before = self.known.read().get(token).map(|(who, _)| who.clone());
+                before.ok_or(problem)?
+            }
+            Err(problem) => return Err(problem),
+        };
         let mut known = self.known.write();
         if known.len() >= MOST_KNOWN {
             known.retain(|_, (_, until)| now < *until);

@@ -19,6 +19,11 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// Starts logging to standard error.
 pub(crate) fn log(config: &Config) -> Result<(), Wrong> {
     let filter = EnvFilter::try_new(&config.log).map_err(|error| Wrong(format!("log filter {:?}: {error}", config.log)))?;
+    // The database's driver tells of every connection; what its failures mean is said by who needed it.
+    let filter = match "sqlx=warn".parse() {
+        Ok(quiet) if !config.log.contains("sqlx") => filter.add_directive(quiet),
+        _ => filter,
+    };
     let base = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if config.log_json {
         base.json().init();

@@ -65,13 +65,15 @@ pub(super) struct Http {
     seen: usize,
     served: u32,
     partial: bool,
+    /// When the part of a request at hand (head or body) began, until it is whole, and how much of it came.
+    since: Option<(Micros, u64)>,
     /// The connection ends after an answer that does not say so.
     leave: bool,
 }
 
 impl Http {
     pub(super) fn new(visit: &Visit) -> Self {
-        Self { visit: visit.clone(), site: None, state: State::Head, seen: 0, served: 0, partial: false, leave: false }
+        Self { visit: visit.clone(), site: None, state: State::Head, seen: 0, served: 0, partial: false, since: None, leave: false }
     }
 
     fn site(&mut self) -> Arc<Site> {
@@ -376,6 +378,86 @@ fn give(site: &Site, file: &File, head: &Head, apache: bool) -> Answer {
 
 impl Dialogue for Http {
     fn hear(&mut self, input: &[u8], out: &mut Reply) -> Heard {
+        let was_head = matches!(self.state, State::Head);
+        let heard = self.hear_some(input, out);
+        match (&self.state, heard) {
+            (State::Head, Heard::NeedMore) if self.partial => self.hurry(input.len() as u64, out),
+            (State::Body { total, .. }, Heard::Used(_)) => {
+                let came = *total;
+                if was_head {
+                    self.since = None;
+                }
+                self.hurry(came, out);
+            }
+            _ => self.since = None,
+        }
+        heard
+    }
+
+    fn wake(&mut self, out: &mut Reply) -> Heard {
+        match self.time_left(out.now()) {
+            None => Heard::NeedMore,
+            Some(Duration::ZERO) => {
+                self.idle(out);
+                Heard::Hangup
+            }
+            Some(left) => {
+                out.wake_after(left);
+                Heard::NeedMore
+            }
+        }
+    }
+
+    fn appetite(&self) -> usize {
+        HEAD_MAX + 1024
+    }
+
+    fn patience(&self) -> Duration {
+        let nginx = self.site.as_ref().is_some_and(|s| s.product == Product::Nginx);
+        match (&self.state, self.partial, self.served) {
+            (State::Body { .. }, ..) => Duration::from_secs(if nginx { 60 } else { 20 }),
+            (_, true, _) => Duration::from_secs(if nginx { 60 } else { 20 }),
+            (_, false, 0) => Duration::from_secs(if nginx { 60 } else { 20 }),
+            (_, false, _) => Duration::from_secs(if nginx { 75 } else { 5 }),
+        }
+    }
+
+    fn idle(&mut self, out: &mut Reply) {
+        let site = self.site();
+        let in_body = matches!(self.state, State::Body { .. });
+        if site.product == Product::Apache && (self.partial || in_body) {
+            let head = Head { version: copy(b"HTTP/1.1"), ..Head::default() };
+            self.answer(&head, &Bytes::new(), 0, Err(Box::new(Answer { close: true, ..Answer::error(408) })), false, out);
+        }
+    }
+}
+
+impl Http {
+    /// How long the request at hand may still take: mod_reqtimeout as Debian sets it up (20 s for the head, up to 40 s
+    /// at 500 bytes a second; the body as long as it keeps that rate), `client_header_timeout` of nginx.
+    fn time_left(&self, now: Micros) -> Option<Duration> {
+        let (since, came) = self.since?;
+        let nginx = self.site.as_ref().is_some_and(|s| s.product == Product::Nginx);
+        let at_rate = Duration::from_secs(20) + Duration::from_millis(came.saturating_mul(2));
+        let most = match &self.state {
+            State::Head if nginx => Duration::from_secs(60),
+            State::Head => at_rate.min(Duration::from_secs(40)),
+            State::Body { .. } if nginx => return None,
+            State::Body { .. } => at_rate,
+        };
+        Some(most.saturating_sub(now.since(since)))
+    }
+
+    /// Sees to it that an unfinished request, of which `came` bytes are here, ends in time.
+    fn hurry(&mut self, came: u64, out: &mut Reply) {
+        let fresh = self.since.is_none();
+        self.since = Some((self.since.map_or(out.now(), |(since, _)| since), came));
+        if fresh && let Some(left) = self.time_left(out.now()) {
+            out.wake_after(left);
+        }
+    }
+
+    fn hear_some(&mut self, input: &[u8], out: &mut Reply) -> Heard {
         match &mut self.state {
             State::Body { body, kept, total, .. } => {
                 let step = body.read(input, |bytes| {
@@ -412,31 +494,6 @@ impl Dialogue for Http {
         }
     }
 
-    fn appetite(&self) -> usize {
-        HEAD_MAX + 1024
-    }
-
-    fn patience(&self) -> Duration {
-        let nginx = self.site.as_ref().is_some_and(|s| s.product == Product::Nginx);
-        match (&self.state, self.partial, self.served) {
-            (State::Body { .. }, ..) => Duration::from_secs(if nginx { 60 } else { 20 }),
-            (_, true, _) => Duration::from_secs(if nginx { 60 } else { 20 }),
-            (_, false, 0) => Duration::from_secs(if nginx { 60 } else { 20 }),
-            (_, false, _) => Duration::from_secs(if nginx { 75 } else { 5 }),
-        }
-    }
-
-    fn idle(&mut self, out: &mut Reply) {
-        let site = self.site();
-        let in_body = matches!(self.state, State::Body { .. });
-        if site.product == Product::Apache && (self.partial || in_body) {
-            let head = Head { version: copy(b"HTTP/1.1"), ..Head::default() };
-            self.answer(&head, &Bytes::new(), 0, Err(Box::new(Answer { close: true, ..Answer::error(408) })), false, out);
-        }
-    }
-}
-
-impl Http {
     fn hear_head(&mut self, input: &[u8], out: &mut Reply) -> Heard {
         // Empty lines before a request are skipped.
         let skip = input.iter().take(200).take_while(|&&b| b == b'\r' || b == b'\n').count();

@@ -61,7 +61,6 @@ impl Recorder {
         if self.looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
             return Ok(());
         }
-        self.looked = Some(std::time::Instant::now());
         let failed = |spool: &str| {
             let spool = spool.to_owned();
             move |source| Error::Spool { spool, source }
@@ -76,6 +75,8 @@ impl Recorder {
             let watch = tokio::spawn(watch(listed.path.clone(), self.stirs.0.clone()));
             self.spools.insert(listed.name, Followed { dir: listed.path, follower, watch });
         }
+        // Only now: a look that failed is due again at once, or the next pass would find nothing to do and call it well.
+        self.looked = Some(std::time::Instant::now());
         Ok(())
     }
 }
