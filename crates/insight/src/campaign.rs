@@ -6,10 +6,7 @@
 //! share more of it. Being there at the same time and the same networks and deckies never do. Only differences of times
 //! are looked at, so moving all times together changes nothing.
 
-use crate::{
-    dice::digest,
-    evidence::Strand,
-};
+use crate::{dice::digest, evidence::Strand};
 use model::{Phase, Stage};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -164,7 +161,11 @@ pub fn overlap(a: &[(i64, i64)], b: &[(i64, i64)]) -> f64 {
     let mut both = 0;
     while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
         both += (x.1.min(y.1) - x.0.max(y.0)).max(0);
-        if x.1 <= y.1 { a.next() } else { b.next() };
+        if x.1 <= y.1 {
+            a.next()
+        } else {
+            b.next()
+        };
     }
     (both as f64 / shorter as f64).clamp(0.0, 1.0)
 }
@@ -204,7 +205,9 @@ impl Infra {
         let mut parent: Vec<usize> = (0..holders.len().min(PAIRS)).collect();
         let mut having = 0;
         let mut roots: BTreeMap<usize, usize> = BTreeMap::new();
-        let others = |at: usize| holders.get(at).and_then(|i| actors.get(*i)).into_iter().flat_map(move |a| a.infra.iter().copied().filter(move |v| *v != value));
+        let others = |at: usize| {
+            holders.get(at).and_then(|i| actors.get(*i)).into_iter().flat_map(move |a| a.infra.iter().copied().filter(move |v| *v != value))
+        };
         for at in 0..parent.len() {
             for other in others(at) {
                 let to = *first.entry(other).or_insert(at);

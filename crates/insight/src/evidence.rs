@@ -212,7 +212,13 @@ impl Address {
 
 /// Whether two strands of one address are one visitor.
 fn same_visitor(a: &Strand, b: &Strand) -> bool {
-    let gap = if a.last < b.first { b.first.0 - a.last.0 } else if b.last < a.first { a.first.0 - b.last.0 } else { 0 };
+    let gap = if a.last < b.first {
+        b.first.0 - a.last.0
+    } else if b.last < a.first {
+        a.first.0 - b.last.0
+    } else {
+        0
+    };
     let apart = gap > 0;
     let slot = |x: &BTreeSet<String>, y: &BTreeSet<String>| (!x.is_empty() && !y.is_empty()).then(|| !x.is_disjoint(y));
     let slots = [slot(&a.hassh, &b.hassh), slot(&a.ja4, &b.ja4)];

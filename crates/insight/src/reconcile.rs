@@ -24,12 +24,25 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A new group with its first members, sorted.
-    Formed { group: u128, members: Vec<u128> },
+    Formed {
+        group: u128,
+        members: Vec<u128>,
+    },
     /// A member joined a group; `from`: the one it left.
-    Linked { group: u128, member: u128, from: Option<u128> },
-    Merged { winner: u128, loser: u128 },
+    Linked {
+        group: u128,
+        member: u128,
+        from: Option<u128>,
+    },
+    Merged {
+        winner: u128,
+        loser: u128,
+    },
     /// The group is itself again.
-    Unmerged { group: u128, former: u128 },
+    Unmerged {
+        group: u128,
+        former: u128,
+    },
 }
 
 /// Who is linked to what.
@@ -252,7 +265,10 @@ mod tests {
         let (x, y) = (book.of[&a], book.of[&b]);
         assert!(x < y);
         assert_eq!(run(&mut book, &[&[a], &[b]]), []);
-        assert_eq!(run(&mut book, &[&[a, b, c]]), [Change::Merged { winner: x, loser: y }, Change::Linked { group: x, member: c, from: None }]);
+        assert_eq!(
+            run(&mut book, &[&[a, b, c]]),
+            [Change::Merged { winner: x, loser: y }, Change::Linked { group: x, member: c, from: None }]
+        );
         assert_eq!(run(&mut book, &[&[a, b, c]]), []);
         assert_eq!((book.of[&b], book.group_of(b)), (y, Some(x)));
         assert_eq!(book.all_members(x), BTreeSet::from([a, b, c]));

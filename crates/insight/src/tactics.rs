@@ -39,7 +39,19 @@ fn of_part(part: &str) -> Option<Phase> {
     {
         return Some(Phase::Persistence);
     }
-    if has(&["/etc/shadow", "id_rsa", "id_ed25519", "known_hosts", ".aws/credentials", ".pgpass", ".netrc", "mimikatz", "hashdump", "lsass", "/etc/gshadow"]) {
+    if has(&[
+        "/etc/shadow",
+        "id_rsa",
+        "id_ed25519",
+        "known_hosts",
+        ".aws/credentials",
+        ".pgpass",
+        ".netrc",
+        "mimikatz",
+        "hashdump",
+        "lsass",
+        "/etc/gshadow",
+    ]) {
         return Some(Phase::CredentialAccess);
     }
     if has(&["HISTFILE", "/var/log/", ".bash_history", "history -c", "wtmp", "setenforce 0", "iptables -F", "ufw disable"])
@@ -50,22 +62,26 @@ fn of_part(part: &str) -> Option<Phase> {
     if has(&["-perm -4000", "-perm -u=s", "sudo -l", "pkexec", "getcap -r", "dirtycow", "pwnkit", "setuid"]) {
         return Some(Phase::PrivilegeEscalation);
     }
-    let mut words = part.split_whitespace().skip_while(|w| matches!(*w, "sudo" | "nohup" | "env" | "command" | "exec" | "time" | "then" | "do" | "if"));
+    let mut words =
+        part.split_whitespace().skip_while(|w| matches!(*w, "sudo" | "nohup" | "env" | "command" | "exec" | "time" | "then" | "do" | "if"));
     let first = words.next()?;
     let name = first.rsplit('/').next().unwrap_or(first);
     Some(match name {
-        "whoami" | "id" | "uname" | "hostname" | "ifconfig" | "ip" | "arp" | "route" | "netstat" | "ss" | "ps" | "w" | "who" | "last" | "lscpu"
-        | "lsblk" | "df" | "free" | "uptime" | "env" | "printenv" | "nproc" | "dmidecode" | "lsmod" | "systeminfo" | "ls" | "pwd" | "cat" | "find"
-        | "locate" | "nmap" | "masscan" | "zmap" | "arp-scan" | "nbtscan" | "dig" | "nslookup" | "getent" | "lspci" | "mount" | "top" | "which"
-        | "groups" | "SHOW" | "show" | "SELECT" | "select" | "INFO" | "info" | "KEYS" | "CONFIG" | "net" | "ping" | "traceroute" => Phase::Discovery,
-        "ssh" | "rsh" | "rlogin" | "telnet" | "psexec" | "psexec.py" | "wmiexec.py" | "smbexec.py" | "evil-winrm" | "winrs" | "sshpass" | "xfreerdp"
-        | "crackmapexec" | "smbclient" | "pssh" => Phase::LateralMovement,
+        "whoami" | "id" | "uname" | "hostname" | "ifconfig" | "ip" | "arp" | "route" | "netstat" | "ss" | "ps" | "w" | "who" | "last"
+        | "lscpu" | "lsblk" | "df" | "free" | "uptime" | "env" | "printenv" | "nproc" | "dmidecode" | "lsmod" | "systeminfo" | "ls"
+        | "pwd" | "cat" | "find" | "locate" | "nmap" | "masscan" | "zmap" | "arp-scan" | "nbtscan" | "dig" | "nslookup" | "getent"
+        | "lspci" | "mount" | "top" | "which" | "groups" | "SHOW" | "show" | "SELECT" | "select" | "INFO" | "info" | "KEYS" | "CONFIG"
+        | "net" | "ping" | "traceroute" => Phase::Discovery,
+        "ssh" | "rsh" | "rlogin" | "telnet" | "psexec" | "psexec.py" | "wmiexec.py" | "smbexec.py" | "evil-winrm" | "winrs" | "sshpass"
+        | "xfreerdp" | "crackmapexec" | "smbclient" | "pssh" => Phase::LateralMovement,
         "scp" | "rsync" | "sftp" => Phase::LateralMovement,
         "tar" | "zip" | "7z" | "rar" | "gzip" | "mysqldump" | "pg_dump" | "mongodump" | "screencapture" | "arecord" => Phase::Collection,
         "curl" | "wget" if uploads(part) => Phase::Exfiltration,
         "ftp" | "ftpput" | "rclone" | "mega-put" | "aws" | "gsutil" => Phase::Exfiltration,
         "nc" | "ncat" | "netcat" if part.contains('<') => Phase::Exfiltration,
-        "crontab" | "useradd" | "adduser" | "usermod" | "chpasswd" | "passwd" | "systemctl" | "update-rc.d" | "chkconfig" | "at" => Phase::Persistence,
+        "crontab" | "useradd" | "adduser" | "usermod" | "chpasswd" | "passwd" | "systemctl" | "update-rc.d" | "chkconfig" | "at" => {
+            Phase::Persistence
+        }
         "history" | "shred" | "auditctl" | "chattr" => Phase::DefenseEvasion,
         "rm" if part.contains("-rf") || part.contains("-fr") => Phase::Impact,
         "mkfs" | "dd" | "wipe" | "FLUSHALL" | "DROP" | "drop" | "openssl" if name != "openssl" || part.contains("enc") => Phase::Impact,
@@ -73,16 +89,20 @@ fn of_part(part: &str) -> Option<Phase> {
         "hydra" | "john" | "hashcat" | "medusa" | "secretsdump.py" | "responder" => Phase::CredentialAccess,
         "su" => Phase::PrivilegeEscalation,
         "chisel" | "ligolo" | "frpc" | "proxychains" | "ngrok" => Phase::Pivoting,
-        "chmod" | "sh" | "bash" | "python" | "python3" | "perl" | "php" | "ruby" | "node" | "busybox" | "powershell" | "gcc" | "make" | "java" => {
+        "chmod" | "sh" | "bash" | "python" | "python3" | "perl" | "php" | "ruby" | "node" | "busybox" | "powershell" | "gcc" | "make"
+        | "java" => Phase::Execution,
+        _ if first.starts_with("./") || first.starts_with("/tmp/") || first.starts_with("/dev/shm/") || first.starts_with("/var/tmp/") => {
             Phase::Execution
         }
-        _ if first.starts_with("./") || first.starts_with("/tmp/") || first.starts_with("/dev/shm/") || first.starts_with("/var/tmp/") => Phase::Execution,
         _ => return None,
     })
 }
 
 fn uploads(part: &str) -> bool {
-    part.split_whitespace().any(|w| matches!(w, "-T" | "--upload-file" | "-F" | "--form" | "-d" | "--data" | "--data-binary" | "--post-file") || w.starts_with("--post-file="))
+    part.split_whitespace().any(|w| {
+        matches!(w, "-T" | "--upload-file" | "-F" | "--form" | "-d" | "--data" | "--data-binary" | "--post-file")
+            || w.starts_with("--post-file=")
+    })
 }
 
 fn reverse_shell(part: &str) -> bool {

@@ -94,7 +94,8 @@ impl Index {
                         hub.nodes.insert(to, at);
                         if hub.sample.is_empty() {
                             if hub.nodes.len() > SAMPLE {
-                                hub.sample = hub.nodes.iter().map(|n| (place(if *n == at { node.key } else { key_of(*n, nodes) }), *n)).collect();
+                                hub.sample =
+                                    hub.nodes.iter().map(|n| (place(if *n == at { node.key } else { key_of(*n, nodes) }), *n)).collect();
                                 hub.sample.sort_unstable();
                                 hub.sample.truncate(SAMPLE);
                             }

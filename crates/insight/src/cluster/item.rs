@@ -119,7 +119,8 @@ pub fn items(strand: &Strand) -> Vec<Item> {
     }
     out.extend(strand.payloads.iter().map(|v| Item::text(Kind::Payload, v)));
     out.extend(strand.c2.iter().map(|v| Item::text(Kind::C2, v)));
-    let sets = strand.lists.iter().map(|l| Item::new(Kind::List, mix(*l))).chain(strand.scripts.iter().map(|s| Item::new(Kind::Script, mix(*s))));
+    let sets =
+        strand.lists.iter().map(|l| Item::new(Kind::List, mix(*l))).chain(strand.scripts.iter().map(|s| Item::new(Kind::Script, mix(*s))));
     out.extend(sets);
     out.sort_unstable();
     out.dedup();

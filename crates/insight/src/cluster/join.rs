@@ -114,7 +114,10 @@ impl Clusters {
             let fresh = self.next;
             self.next += 1;
             self.component.insert(with, fresh);
-            self.components.insert(fresh, Component { members: vec![with], clients: others.into_iter().filter(|c| !c.is_empty()).collect(), links: Vec::new() });
+            self.components.insert(
+                fresh,
+                Component { members: vec![with], clients: others.into_iter().filter(|c| !c.is_empty()).collect(), links: Vec::new() },
+            );
             fresh
         });
         self.component.insert(at, to);

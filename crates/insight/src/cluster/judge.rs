@@ -33,12 +33,18 @@ pub(super) const FEW: usize = 8;
 /// For each other kind: what agreement among the holders is worth, and what disagreement.
 fn weights(kind: Kind) -> &'static [(Kind, f32, f32)] {
     match kind {
-        Kind::Ssh => &[(Kind::Tls, 1.0, 1.0), (Kind::C2, 3.0, 3.0), (Kind::Payload, 2.0, 2.0), (Kind::List, 0.5, 1.5), (Kind::Script, 0.5, 1.3)],
+        Kind::Ssh => {
+            &[(Kind::Tls, 1.0, 1.0), (Kind::C2, 3.0, 3.0), (Kind::Payload, 2.0, 2.0), (Kind::List, 0.5, 1.5), (Kind::Script, 0.5, 1.3)]
+        }
         Kind::Tls | Kind::TlsExact => {
             &[(Kind::Ssh, 1.0, 1.0), (Kind::C2, 3.0, 3.0), (Kind::Payload, 2.0, 2.0), (Kind::List, 0.5, 1.5), (Kind::Script, 0.5, 1.3)]
         }
-        Kind::C2 => &[(Kind::Tls, 1.5, 1.5), (Kind::Ssh, 1.5, 1.5), (Kind::Payload, 2.0, 2.0), (Kind::List, 0.5, 1.0), (Kind::Script, 0.5, 1.0)],
-        Kind::Payload => &[(Kind::Tls, 1.5, 1.5), (Kind::Ssh, 1.5, 1.5), (Kind::C2, 2.0, 2.0), (Kind::List, 0.5, 1.0), (Kind::Script, 0.5, 1.0)],
+        Kind::C2 => {
+            &[(Kind::Tls, 1.5, 1.5), (Kind::Ssh, 1.5, 1.5), (Kind::Payload, 2.0, 2.0), (Kind::List, 0.5, 1.0), (Kind::Script, 0.5, 1.0)]
+        }
+        Kind::Payload => {
+            &[(Kind::Tls, 1.5, 1.5), (Kind::Ssh, 1.5, 1.5), (Kind::C2, 2.0, 2.0), (Kind::List, 0.5, 1.0), (Kind::Script, 0.5, 1.0)]
+        }
         Kind::ClientList => &[(Kind::C2, 3.0, 3.0), (Kind::Payload, 2.0, 2.0), (Kind::Tls, 0.5, 1.0), (Kind::Script, 0.5, 1.5)],
         Kind::ClientScript => &[(Kind::C2, 3.0, 3.0), (Kind::Payload, 2.0, 2.0), (Kind::Tls, 0.5, 1.0), (Kind::List, 0.5, 1.5)],
         Kind::Bond | Kind::List | Kind::Script => &[],
@@ -52,7 +58,13 @@ fn prior(kind: Kind, holders: usize, known: usize) -> f32 {
     match (kind, holders) {
         (Kind::ClientList | Kind::ClientScript, ..=4) => 1.0,
         (Kind::ClientList | Kind::ClientScript, ..=FEW) => 0.5,
-        (Kind::ClientList | Kind::ClientScript, _) => if crowded { -1.0 } else { 0.0 },
+        (Kind::ClientList | Kind::ClientScript, _) => {
+            if crowded {
+                -1.0
+            } else {
+                0.0
+            }
+        }
         (_, ..=2) => 2.0,
         (_, 3) => 1.5,
         (_, ..=FEW) => 1.0,

