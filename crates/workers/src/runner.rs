@@ -18,6 +18,8 @@ pub trait Worker: Send + 'static {
     const WAKES_ON: &'static [&'static str];
     /// The slow tick.
     const EVERY: Duration;
+    /// Shortest time from one pass to the next that is only woken: what comes within it is done in one pass.
+    const BREATH: Duration = Duration::ZERO;
 
     /// Does what there is to do. Idempotent; catches up by itself.
     fn pass(&mut self, cx: &Cx) -> impl Future<Output = Result<Pass, Error>> + Send;
@@ -68,7 +70,10 @@ struct Running<W> {
 }
 
 enum Woke {
+    /// It is time.
     Work,
+    /// There is something to do, now or as soon as the breath is over.
+    Asked,
     Beat,
     Control(String),
     Stop,
@@ -88,6 +93,8 @@ impl<W: Worker> Running<W> {
         let (mut wait, mut active) = (FIRST_WAIT, true);
         // After a failure wakes are not heeded until the wait is over.
         let mut resting = false;
+        // Not before this does a wake lead to a pass; once one came within, no more are needed.
+        let (mut earliest, mut asked) = (Instant::now(), false);
         self.beat.state = "running".into();
         info!("started");
         loop {
@@ -97,8 +104,8 @@ impl<W: Worker> Running<W> {
                 () = sleep_until(next_beat) => Woke::Beat,
                 action = next_action(&mut control) => Woke::Control(action),
                 () = sleep_until(next_tick), if active => Woke::Work,
-                () = any(&mut wakes), if active && !resting => Woke::Work,
-                () = self.worker.stirred(), if active && !resting => Woke::Work,
+                () = any(&mut wakes), if active && !resting && !asked => Woke::Asked,
+                () = self.worker.stirred(), if active && !resting && !asked => Woke::Asked,
             };
             match woke {
                 Woke::Stop => break,
@@ -116,7 +123,12 @@ impl<W: Worker> Running<W> {
                     info!(state = self.beat.state, "asked to {action}");
                     self.say().await;
                 }
+                Woke::Asked => {
+                    asked = true;
+                    next_tick = next_tick.min(earliest.max(Instant::now()));
+                }
                 Woke::Work => {
+                    asked = false;
                     for subscription in &mut wakes {
                         while subscription.try_next().is_some() {}
                     }
@@ -134,6 +146,7 @@ impl<W: Worker> Running<W> {
                             self.beat.lag = pass.lag;
                             metrics::counter!("decnet_worker_done_total", "worker" => W::NAME).increment(pass.done);
                             next_tick = Instant::now() + if pass.more { Duration::ZERO } else { W::EVERY };
+                            earliest = Instant::now() + W::BREATH;
                         }
                         Err(failure) => {
                             if !resting {
@@ -154,9 +167,9 @@ impl<W: Worker> Running<W> {
                 }
             }
         }
-        // Draining: what came in until now is still done.
+        // Draining: what came in until now is still done; what can be done after the next start is not.
         if active && !resting {
-            while let Ok(Pass { more: true, .. }) = self.worker.pass(&self.cx).await {}
+            while let Ok(Pass { more: true, done: 1.., .. }) = self.worker.pass(&self.cx).await {}
         }
         self.beat.state = "stopped".into();
         self.say().await;

@@ -5,13 +5,13 @@ mod mysql;
 mod sqlite;
 
 use crate::{
-    Batch, NewCredential, NewLog, Position, Recorded, Result, Store,
+    Batch, NewBounty, NewCredential, NewLog, Position, Recorded, Result, Store,
     db::{Db, Query, cut},
     time_index::MINUTE,
 };
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -84,17 +84,22 @@ fn json(text: &str) -> &str {
 struct Sums<'a> {
     logs: i64,
     last_seen: i64,
-    minutes: BTreeMap<i64, Minute<'a>>,
+    minutes: BTreeMap<i64, Minute>,
+    /// How many rows of a minute say the same of all that is counted.
+    alike: HashMap<Alike<'a>, i64>,
+    /// The one before, not yet in `alike`: rows of one visitor come together.
+    run: Option<(Alike<'a>, i64)>,
 }
 
+/// Minute, decky, service, event type.
+type Alike<'a> = (i64, [&'a str; 3]);
+
 /// The rows of one minute.
-#[derive(Debug, Default)]
-struct Minute<'a> {
+#[derive(Clone, Copy, Debug, Default)]
+struct Minute {
     count: i64,
     first_id: i64,
     last_id: i64,
-    /// In the order of [`KINDS`].
-    facets: [HashMap<&'a str, i64>; 3],
 }
 
 /// Decky, service, event type.
@@ -105,34 +110,42 @@ impl<'a> Sums<'a> {
     fn add(&mut self, id: i64, log: &'a NewLog) {
         self.logs += 1;
         self.last_seen = self.last_seen.max(log.at.0);
-        let minute = self.minutes.entry(log.at.0.div_euclid(MINUTE)).or_default();
-        if minute.count == 0 {
-            minute.first_id = id;
-        }
+        let at = log.at.0.div_euclid(MINUTE);
+        let minute = self.minutes.entry(at).or_insert(Minute { first_id: id, ..Minute::default() });
         minute.count += 1;
         minute.last_id = id;
-        let values = [cut(&log.decky, DECKY), cut(&log.service, SERVICE), cut(&log.event_type, EVENT_TYPE)];
-        for (facet, value) in minute.facets.iter_mut().zip(values) {
-            *facet.entry(value).or_insert(0) += 1;
+        let alike = (at, [cut(&log.decky, DECKY), cut(&log.service, SERVICE), cut(&log.event_type, EVENT_TYPE)]);
+        match &mut self.run {
+            Some((before, count)) if *before == alike => *count += 1,
+            run => {
+                if let Some((before, count)) = run.replace((alike, 1)) {
+                    *self.alike.entry(before).or_insert(0) += count;
+                }
+            }
         }
     }
 
-    /// Kind, value, minute, count.
-    fn facets(&self) -> impl Iterator<Item = (&'static str, &'a str, i64, i64)> {
-        self.minutes.iter().flat_map(|(minute, sum)| {
-            let kinds = KINDS.into_iter().zip(&sum.facets);
-            kinds.flat_map(move |(kind, facet)| facet.iter().map(move |(value, count)| (kind, *value, *minute, *count)))
-        })
-    }
-
-    /// The facets without their minutes.
-    fn totals(&self) -> BTreeMap<(&'static str, &'a str), i64> {
-        let mut totals = BTreeMap::new();
-        for (kind, value, _, count) in self.facets() {
-            *totals.entry((kind, value)).or_insert(0) += count;
+    /// Kind, value, minute and their count, in order.
+    fn facets(&self) -> BTreeMap<(&'static str, &'a str, i64), i64> {
+        let mut facets = BTreeMap::new();
+        for ((minute, values), count) in
+            self.alike.iter().map(|(alike, count)| (alike, *count)).chain(self.run.iter().map(|(a, c)| (a, *c)))
+        {
+            for (kind, value) in KINDS.into_iter().zip(values) {
+                *facets.entry((kind, *value, *minute)).or_insert(0) += count;
+            }
         }
-        totals
+        facets
     }
+}
+
+/// The facets without their minutes.
+fn over_all_time<'a>(facets: &BTreeMap<(&'static str, &'a str, i64), i64>) -> BTreeMap<(&'static str, &'a str), i64> {
+    let mut totals = BTreeMap::new();
+    for ((kind, value, _), count) in facets {
+        *totals.entry((*kind, *value)).or_insert(0) += count;
+    }
+    totals
 }
 
 /// All attempts of a batch that are one row.
@@ -188,6 +201,12 @@ fn attempts(credentials: &[NewCredential]) -> Vec<Attempts<'_>> {
         }
     }
     out
+}
+
+/// The bounties of a batch, each once: what a source shows with every request is one row.
+fn each_once(bounties: &[NewBounty]) -> impl Iterator<Item = &NewBounty> {
+    let mut known = HashSet::new();
+    bounties.iter().filter(move |row| known.insert((row.attacker_ip.as_str(), row.bounty_type.as_str(), row.payload.as_str())))
 }
 
 fn sha256(text: &str) -> Vec<u8> {

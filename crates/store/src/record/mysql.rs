@@ -1,8 +1,8 @@
 //! Recording into MariaDB and MySQL: few statements of many rows each.
 
 use super::{
-    DECKY, EVENT_TYPE, IP, KIND, MSG, PATH, RECORDING, SECRET_B64, SECRET_PRINTABLE, SERVICE, Sums, WAY, WHY, attempts, json, position,
-    sha256, stored,
+    DECKY, EVENT_TYPE, IP, KIND, MSG, PATH, RECORDING, SECRET_B64, SECRET_PRINTABLE, SERVICE, Sums, WAY, WHY, attempts, each_once, json,
+    over_all_time, position, sha256, stored,
 };
 use crate::{
     Batch, NewLog, Recorded, Result,
@@ -117,12 +117,13 @@ async fn sum_up(tx: &mut MySqlConnection, last: i64, sums: &Sums<'_>) -> sqlx::R
     minutes.run(tx).await?;
     let add = " ON DUPLICATE KEY UPDATE count = count + VALUES(count)";
     let mut facets = Rows::new("INSERT INTO log_minute_facets (kind, value, minute, count) VALUES ", add);
-    for (kind, value, minute, count) in sums.facets() {
-        facets.push(vec![kind.into(), value.into(), minute.into(), count.into()]);
+    let by_minute = sums.facets();
+    for ((kind, value, minute), count) in &by_minute {
+        facets.push(vec![(*kind).into(), (*value).into(), (*minute).into(), (*count).into()]);
     }
     facets.run(tx).await?;
     let mut totals = Rows::new("INSERT INTO log_facets (kind, value, count) VALUES ", add);
-    for ((kind, value), count) in sums.totals() {
+    for ((kind, value), count) in over_all_time(&by_minute) {
         totals.push(vec![kind.into(), value.into(), count.into()]);
     }
     totals.run(tx).await?;
@@ -162,7 +163,7 @@ async fn evidence(tx: &mut MySqlConnection, batch: &Batch) -> sqlx::Result<()> {
 
     let mut rows =
         Rows::new("INSERT IGNORE INTO bounty (timestamp, decky, service, attacker_ip, bounty_type, payload, payload_sha256) VALUES ", "");
-    for row in &batch.bounties {
+    for row in each_once(&batch.bounties) {
         rows.push(vec![
             row.at.into(),
             cut(&row.decky, DECKY).into(),

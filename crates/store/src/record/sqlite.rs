@@ -1,20 +1,51 @@
 //! Recording into SQLite: the hot path. One prepared statement per table, values bound without copying.
 
 use super::{
-    Attempts, DECKY, EVENT_TYPE, IP, KIND, MSG, PATH, RECORDING, SECRET_B64, SECRET_PRINTABLE, SERVICE, Sums, WAY, WHY, attempts, json,
-    position, sha256, stored,
+    Attempts, DECKY, EVENT_TYPE, IP, KIND, MSG, PATH, RECORDING, SECRET_B64, SECRET_PRINTABLE, SERVICE, Sums, WAY, WHY, attempts,
+    each_once, json, over_all_time, position, sha256, stored,
 };
 use crate::{
-    Batch, NewArtifact, NewBounty, Recorded, SessionChange,
-    db::cut,
+    Batch, NewArtifact, NewBounty, NewLog, Recorded, SessionChange,
+    db::{cut, marks},
     ids::{pack, pack_sha256},
 };
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
 const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value";
 const RAISE: &str = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = MAX(value, excluded.value)";
 const NEWEST_CREDENTIAL: &str = "SELECT COALESCE(MAX(id), 0) FROM credentials";
+const NEWEST_LOG: &str = "SELECT COALESCE(MAX(id), 0) FROM logs";
 const NEWEST_SESSION: &str = "SELECT COALESCE(MAX(id), 0) FROM sessions";
+
+/// Rows of one statement where there are many: cursors stay open from one row to the next.
+const TOGETHER: usize = 32;
+
+/// A statement that takes rows.
+struct Into {
+    head: &'static str,
+    columns: usize,
+    tail: &'static str,
+}
+
+impl Into {
+    fn sql(&self, verb: &str, rows: usize) -> String {
+        let row = format!("({})", marks(self.columns));
+        format!("{verb} {}{}{}", self.head, vec![row; rows].join(", "), self.tail)
+    }
+}
+
+/// Binds one row's values in order.
+struct Row<'a, 'c> {
+    statement: &'a mut CachedStatement<'c>,
+    at: usize,
+}
+
+impl Row<'_, '_> {
+    fn bind(&mut self, value: impl ToSql) -> rusqlite::Result<()> {
+        self.at += 1;
+        self.statement.raw_bind_parameter(self.at, value)
+    }
+}
 
 pub(super) fn record(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<Recorded> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -47,36 +78,69 @@ pub(super) fn record(connection: &mut Connection, batch: &Batch) -> rusqlite::Re
     Ok(Recorded::Now { first_log: before + 1, last_log: last })
 }
 
+const LOGS: Into = Into {
+    head: "INTO logs (id, event_uuid, timestamp, decky, service, event_type, attacker_ip, src_port, dst_port, session_id, fields, msg) VALUES ",
+    columns: 12,
+    tail: "",
+};
+
 /// Inserts the logs; an event that is there already (sent by two spools) takes no id. The last id and the sums.
 fn logs<'a>(tx: &Transaction<'_>, batch: &'a Batch, before: i64) -> rusqlite::Result<(i64, Sums<'a>)> {
-    let mut insert = tx.prepare_cached(
-        "INSERT OR IGNORE INTO logs (id, event_uuid, timestamp, decky, service, event_type, attacker_ip, src_port, dst_port, session_id, \
-         fields, msg) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    let mut last = before;
     let mut sums = Sums::default();
-    for log in &batch.logs {
-        let id = last + 1;
-        let inserted = insert.execute(params![
-            id,
-            pack(&log.event_uuid),
-            log.at.0,
-            cut(&log.decky, DECKY),
-            cut(&log.service, SERVICE),
-            cut(&log.event_type, EVENT_TYPE),
-            cut(&log.attacker_ip, IP),
-            log.src_port,
-            log.dst_port,
-            log.session_id.as_deref().map(pack),
-            json(&log.fields),
-            cut(&log.msg, MSG),
-        ])?;
-        if inserted == 1 {
-            last = id;
-            sums.add(id, log);
+    let mut last = before;
+    let mut rest = batch.logs.as_slice();
+    // Many rows in one statement. It stops at the first event that is there already, and what went in before stays.
+    let mut some = tx.prepare_cached(&LOGS.sql("INSERT OR FAIL", TOGETHER))?;
+    while let Some((chunk, after)) = rest.split_at_checked(TOGETHER) {
+        for (at, (log, id)) in chunk.iter().zip(last + 1..).enumerate() {
+            bind_log(&mut some, at * LOGS.columns, id, log)?;
+        }
+        let known = match some.raw_execute() {
+            Ok(_) => false,
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => true,
+            Err(error) => return Err(error),
+        };
+        // Ids grow one by one, so the newest tells how many went in.
+        let went_in = match known {
+            false => TOGETHER,
+            true => usize::try_from(newest(tx, NEWEST_LOG)? - last).unwrap_or(0),
+        };
+        for log in chunk.iter().take(went_in) {
+            last += 1;
+            sums.add(last, log);
+        }
+        if known {
+            rest = rest.get(went_in..).unwrap_or_default();
+            break;
+        }
+        rest = after;
+    }
+    drop(some);
+    let mut one = tx.prepare_cached(&LOGS.sql("INSERT OR IGNORE", 1))?;
+    for log in rest {
+        bind_log(&mut one, 0, last + 1, log)?;
+        if one.raw_execute()? == 1 {
+            last += 1;
+            sums.add(last, log);
         }
     }
     Ok((last, sums))
+}
+
+fn bind_log(statement: &mut CachedStatement<'_>, after: usize, id: i64, log: &NewLog) -> rusqlite::Result<()> {
+    let mut row = Row { statement, at: after };
+    row.bind(id)?;
+    row.bind(pack(&log.event_uuid))?;
+    row.bind(log.at.0)?;
+    row.bind(cut(&log.decky, DECKY))?;
+    row.bind(cut(&log.service, SERVICE))?;
+    row.bind(cut(&log.event_type, EVENT_TYPE))?;
+    row.bind(cut(&log.attacker_ip, IP))?;
+    row.bind(log.src_port)?;
+    row.bind(log.dst_port)?;
+    row.bind(log.session_id.as_deref().map(pack))?;
+    row.bind(json(&log.fields))?;
+    row.bind(cut(&log.msg, MSG))
 }
 
 fn sum_up(tx: &Transaction<'_>, last: i64, sums: &Sums<'_>) -> rusqlite::Result<()> {
@@ -97,14 +161,15 @@ fn sum_up(tx: &Transaction<'_>, last: i64, sums: &Sums<'_>) -> rusqlite::Result<
         "INSERT INTO log_minute_facets (kind, value, minute, count) VALUES (?, ?, ?, ?) \
          ON CONFLICT (kind, value, minute) DO UPDATE SET count = count + excluded.count",
     )?;
-    for (kind, value, minute, count) in sums.facets() {
+    let by_minute = sums.facets();
+    for ((kind, value, minute), count) in &by_minute {
         facets.execute(params![kind, value, minute, count])?;
     }
     let mut totals = tx.prepare_cached(
         "INSERT INTO log_facets (kind, value, count) VALUES (?, ?, ?) \
          ON CONFLICT (kind, value) DO UPDATE SET count = count + excluded.count",
     )?;
-    for ((kind, value), count) in sums.totals() {
+    for ((kind, value), count) in over_all_time(&by_minute) {
         totals.execute(params![kind, value, count])?;
     }
     Ok(())
@@ -156,7 +221,7 @@ fn bounties(tx: &Transaction<'_>, rows: &[NewBounty]) -> rusqlite::Result<i64> {
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?;
     let mut new = 0;
-    for row in rows {
+    for row in each_once(rows) {
         new += run(
             &mut insert,
             params![
@@ -200,44 +265,60 @@ fn artifacts(tx: &Transaction<'_>, rows: &[NewArtifact]) -> rusqlite::Result<i64
     Ok(new)
 }
 
+const SESSIONS: Into = Into {
+    head: "INTO sessions (sid, decky, service, attacker_ip, src_port, dst_port, started_at, ended_at, duration_us, bytes_in, bytes_out, \
+           why, command_count, credential_count, file_count, logged_in, recording, recording_truncated, changes) VALUES ",
+    columns: 19,
+    tail: " ON CONFLICT (sid) DO UPDATE SET started_at = MIN(started_at, excluded.started_at), \
+           src_port = COALESCE(excluded.src_port, src_port), dst_port = COALESCE(excluded.dst_port, dst_port), \
+           ended_at = COALESCE(excluded.ended_at, ended_at), duration_us = COALESCE(excluded.duration_us, duration_us), \
+           bytes_in = COALESCE(excluded.bytes_in, bytes_in), bytes_out = COALESCE(excluded.bytes_out, bytes_out), \
+           why = COALESCE(excluded.why, why), command_count = command_count + excluded.command_count, \
+           credential_count = credential_count + excluded.credential_count, file_count = file_count + excluded.file_count, \
+           logged_in = MAX(logged_in, excluded.logged_in), recording = COALESCE(excluded.recording, recording), \
+           recording_truncated = MAX(recording_truncated, excluded.recording_truncated), changes = changes + 1",
+};
+
 fn sessions(tx: &Transaction<'_>, rows: &[SessionChange]) -> rusqlite::Result<i64> {
-    let mut upsert = tx.prepare_cached(
-        "INSERT INTO sessions (sid, decky, service, attacker_ip, src_port, dst_port, started_at, ended_at, duration_us, bytes_in, bytes_out, \
-         why, command_count, credential_count, file_count, logged_in, recording, recording_truncated, changes) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) \
-         ON CONFLICT (sid) DO UPDATE SET started_at = MIN(started_at, excluded.started_at), \
-         src_port = COALESCE(excluded.src_port, src_port), dst_port = COALESCE(excluded.dst_port, dst_port), \
-         ended_at = COALESCE(excluded.ended_at, ended_at), duration_us = COALESCE(excluded.duration_us, duration_us), \
-         bytes_in = COALESCE(excluded.bytes_in, bytes_in), bytes_out = COALESCE(excluded.bytes_out, bytes_out), \
-         why = COALESCE(excluded.why, why), command_count = command_count + excluded.command_count, \
-         credential_count = credential_count + excluded.credential_count, file_count = file_count + excluded.file_count, \
-         logged_in = MAX(logged_in, excluded.logged_in), recording = COALESCE(excluded.recording, recording), \
-         recording_truncated = MAX(recording_truncated, excluded.recording_truncated), changes = changes + 1",
-    )?;
     let before = newest(tx, NEWEST_SESSION)?;
-    for row in rows {
-        upsert.execute(params![
-            pack(&row.sid),
-            cut(&row.decky, DECKY),
-            cut(&row.service, SERVICE),
-            cut(&row.attacker_ip, IP),
-            row.src_port,
-            row.dst_port,
-            row.first_at.0,
-            row.ended_at.map(|at| at.0),
-            row.duration_us.map(stored),
-            row.bytes_in.map(stored),
-            row.bytes_out.map(stored),
-            row.why.as_deref().map(|why| cut(why, WHY)),
-            row.commands,
-            row.credentials,
-            row.files,
-            row.logged_in,
-            row.recording.as_deref().map(|name| cut(name, RECORDING)),
-            row.recording_truncated,
-        ])?;
+    let (many, rest) = rows.as_chunks::<TOGETHER>();
+    let mut some = tx.prepare_cached(&SESSIONS.sql("INSERT", TOGETHER))?;
+    for chunk in many {
+        for (at, row) in chunk.iter().enumerate() {
+            bind_session(&mut some, at * SESSIONS.columns, row)?;
+        }
+        some.raw_execute()?;
+    }
+    drop(some);
+    let mut one = tx.prepare_cached(&SESSIONS.sql("INSERT", 1))?;
+    for row in rest {
+        bind_session(&mut one, 0, row)?;
+        one.raw_execute()?;
     }
     Ok(newest(tx, NEWEST_SESSION)? - before)
+}
+
+fn bind_session(statement: &mut CachedStatement<'_>, after: usize, change: &SessionChange) -> rusqlite::Result<()> {
+    let mut row = Row { statement, at: after };
+    row.bind(pack(&change.sid))?;
+    row.bind(cut(&change.decky, DECKY))?;
+    row.bind(cut(&change.service, SERVICE))?;
+    row.bind(cut(&change.attacker_ip, IP))?;
+    row.bind(change.src_port)?;
+    row.bind(change.dst_port)?;
+    row.bind(change.first_at.0)?;
+    row.bind(change.ended_at.map(|at| at.0))?;
+    row.bind(change.duration_us.map(stored))?;
+    row.bind(change.bytes_in.map(stored))?;
+    row.bind(change.bytes_out.map(stored))?;
+    row.bind(change.why.as_deref().map(|why| cut(why, WHY)))?;
+    row.bind(change.commands)?;
+    row.bind(change.credentials)?;
+    row.bind(change.files)?;
+    row.bind(change.logged_in)?;
+    row.bind(change.recording.as_deref().map(|name| cut(name, RECORDING)))?;
+    row.bind(change.recording_truncated)?;
+    row.bind(1)
 }
 
 /// The newest id of a table. New rows follow it one by one, so the difference says how many there were.

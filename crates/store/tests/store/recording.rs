@@ -68,6 +68,26 @@ on_every_backend! {
         assert_eq!(world.store.stats(at(0)).await.unwrap().total_logs, 5);
     }
 
+    /// Many rows go in with one statement: an event that is known already, wherever it stands, costs no other one its place.
+    async fn a_known_event_among_many_takes_no_id(world: &World) {
+        let batch = |spool: &str, logs| Batch { spool: spool.into(), from: Position::default(), to: place(1), logs, ..Batch::default() };
+        for (n, known) in [0_u32, 1, 31, 32, 40, 95, 96].into_iter().enumerate() {
+            let base = u32::try_from(n).unwrap() * 1_000;
+            let had = world.store.last_log_id().await.unwrap();
+            world.store.record(&batch(&format!("a{n}"), vec![log(base + known)])).await.unwrap();
+            let mut logs: Vec<NewLog> = (base..base + 100).map(log).collect();
+            logs.push(log(base + 3));
+            assert_eq!(world.store.record(&batch(&format!("b{n}"), logs)).await.unwrap(), Recorded::Now { first_log: had + 2, last_log: had + 100 });
+            let rows = world.store.logs_after(had, 1_000).await.unwrap();
+            assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), (had + 1..=had + 100).collect::<Vec<_>>());
+            let order = [known].into_iter().chain((0..100).filter(|n| *n != known)).map(|n| uuid(base + n));
+            assert_eq!(rows.iter().map(|row| row.event_uuid.clone()).collect::<Vec<_>>(), order.collect::<Vec<_>>());
+        }
+        assert_eq!(world.store.stats(at(0)).await.unwrap().total_logs, 700);
+        let sum: i64 = world.store.histogram(&LogQuery::default(), 60).await.unwrap().iter().map(|bar| bar.count).sum();
+        assert_eq!(sum, 700);
+    }
+
     async fn attackers_text_is_kept_as_it_is(world: &World) {
         let long = "A".repeat(1 << 20);
         let texts = [

@@ -164,7 +164,17 @@ impl Rows {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one row's columns")]
-    fn artifact(&mut self, event: &Event, ip: &str, session_id: Option<String>, sha256: &str, size: u64, path: String, way: String, whole: bool) {
+    fn artifact(
+        &mut self,
+        event: &Event,
+        ip: &str,
+        session_id: Option<String>,
+        sha256: &str,
+        size: u64,
+        path: String,
+        way: String,
+        whole: bool,
+    ) {
         self.batch.artifacts.push(NewArtifact {
             event_uuid: event.id.to_string(),
             at: event.at,
@@ -247,7 +257,8 @@ fn sentence(saw: &Saw, fields: &Map<String, Value>) -> String {
         Saw::SshClient { banner, .. } => format!("SSH client {}", text(banner)),
         Saw::AuthAttempt { principal, secret, secret_kind, outcome, .. } => {
             let who = principal.as_ref().map(text).unwrap_or_default();
-            let what = if secret_kind.as_str() == "plaintext" { cut(&secret.printable(), 80).to_owned() } else { secret_kind.as_str().into() };
+            let what =
+                if secret_kind.as_str() == "plaintext" { cut(&secret.printable(), 80).to_owned() } else { secret_kind.as_str().into() };
             format!("{who} / {what}: {}", outcome.as_str())
         }
         Saw::Command { line, .. } => text(line),

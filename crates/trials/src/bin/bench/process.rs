@@ -4,9 +4,19 @@ use std::fs;
 
 /// Time on a CPU so far in milliseconds, from the scheduler's nanosecond counter, all threads.
 pub(crate) fn cpu_exact_ms(pid: i32) -> f64 {
+    cpu_ms(pid, |_| true)
+}
+
+/// The same of the threads called `name` only.
+pub(crate) fn cpu_of_thread_ms(pid: i32, name: &str) -> f64 {
+    cpu_ms(pid, |comm| comm.trim() == name)
+}
+
+fn cpu_ms(pid: i32, is: impl Fn(&str) -> bool) -> f64 {
     fs::read_dir(format!("/proc/{pid}/task"))
         .unwrap()
         .flatten()
+        .filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| is(&comm)))
         .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
         .filter_map(|text| text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()))
         .sum::<f64>()

@@ -20,24 +20,65 @@ const MIXED: usize = 250_000;
 
 pub(crate) async fn measure(report: &mut Report) {
     let sqlite = |dir: &Path| store::Config::Sqlite(dir.join("decnet.db"));
-    let (mut plain, mut mixed, mut growth) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..3 {
-        let (rate, grown) = run(PLAIN, plain_event, &sqlite).await;
-        plain.push(rate);
-        growth.push(grown);
-        mixed.push(run(MIXED, mixed_event, &sqlite).await.0);
+    let kinds: [(&str, usize, fn(usize) -> Saw, f64); 2] =
+        [("plain", PLAIN, plain_event, 100_000.0), ("mixed", MIXED, mixed_event, 50_000.0)];
+    for (kind, count, make, target) in kinds {
+        let mut runs = Vec::new();
+        for _ in 0..3 {
+            runs.push(run(count, make, &sqlite).await);
+        }
+        let of = |take: fn(&Run) -> f64| runs.iter().map(take).collect::<Vec<_>>();
+        let peer = Some("reference 1,460-1,790 plain, 226-345 mixed (baseline)");
+        report.add(&format!("line.record_{kind}_per_s"), &of(|r| r.rate), "events/s", Direction::Higher, Some(target), peer, "record");
+        report.add(
+            &format!("line.record_{kind}_cpu_us"),
+            &of(|r| r.cpu_us),
+            "µs CPU per event, all threads",
+            Direction::Lower,
+            None,
+            None,
+            "record",
+        );
+        report.add(
+            &format!("line.record_{kind}_writer_us"),
+            &of(|r| r.writer_us),
+            "µs CPU per event, SQLite's thread",
+            Direction::Lower,
+            None,
+            None,
+            "record",
+        );
+        if kind == "plain" {
+            report.add("line.record_growth_mib", &of(|r| r.grown), "MiB over 500,000 events", Direction::Lower, None, None, "record");
+            report.add(
+                "line.record_late_growth_mib",
+                &of(|r| r.late),
+                "MiB in the second half of them",
+                Direction::Lower,
+                None,
+                None,
+                "record",
+            );
+        }
     }
-    let peer = Some("reference 1,460-1,790 plain, 226-345 mixed (baseline)");
-    report.add("line.record_plain_per_s", &plain, "events/s", Direction::Higher, Some(100_000.0), peer, "record");
-    report.add("line.record_mixed_per_s", &mixed, "events/s", Direction::Higher, Some(50_000.0), peer, "record");
-    report.add("line.record_growth_mib", &growth, "MiB over 500,000 events", Direction::Lower, None, None, "record");
     if let Some(server) = trials::mariadb::Server::start() {
-        let rates = [run(100_000, plain_event, &|_| server.database()).await.0];
+        let rates = [run(100_000, plain_event, &|_| server.database()).await.rate];
         report.add("line.record_mariadb_per_s", &rates, "events/s", Direction::Higher, Some(20_000.0), None, "record");
     }
 }
 
-async fn run(count: usize, make: fn(usize) -> Saw, database: &dyn Fn(&Path) -> store::Config) -> (f64, f64) {
+/// What one full spool came to.
+struct Run {
+    /// Events a second.
+    rate: f64,
+    cpu_us: f64,
+    writer_us: f64,
+    /// MiB from the beginning, and from the middle.
+    grown: f64,
+    late: f64,
+}
+
+async fn run(count: usize, make: fn(usize) -> Saw, database: &dyn Fn(&Path) -> store::Config) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let spools = dir.path().join("spool");
     let spool = spool::Spool::open(spools.join("bench"), spool::Options::default()).unwrap();
@@ -51,6 +92,8 @@ async fn run(count: usize, make: fn(usize) -> Saw, database: &dyn Fn(&Path) -> s
     let cx = Cx { store: store.clone(), bus: Bus::memory(), spools };
     let me = i32::try_from(std::process::id()).unwrap();
     let before = process::rss_mib(me);
+    let (cpu, writer) = (process::cpu_exact_ms(me), process::cpu_of_thread_ms(me, "store-write"));
+    let mut half = None;
     let started = Instant::now();
     let running = workers::start("record", cx, stop.clone()).unwrap();
     loop {
@@ -58,13 +101,19 @@ async fn run(count: usize, make: fn(usize) -> Saw, database: &dyn Fn(&Path) -> s
         if (at.segment, at.offset) == (end.segment, end.offset) {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        if half.is_none() && store.last_log_id().await.unwrap() * 2 >= i64::try_from(count).unwrap() {
+            half = Some(process::rss_mib(me));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     let rate = count as f64 / started.elapsed().as_secs_f64();
-    let grown = process::rss_mib(me) - before;
+    let each = |spent_ms: f64| spent_ms * 1000.0 / count as f64;
+    let cpu_us = each(process::cpu_exact_ms(me) - cpu);
+    let writer_us = each(process::cpu_of_thread_ms(me, "store-write") - writer);
+    let now = process::rss_mib(me);
     stop.cancel();
     running.await.unwrap();
-    (rate, grown)
+    Run { rate, cpu_us, writer_us, grown: now - before, late: now - half.unwrap_or(before) }
 }
 
 fn event(n: usize, saw: Saw) -> Event {
@@ -103,7 +152,11 @@ fn mixed_event(n: usize) -> Saw {
             method: "GET".into(),
             target: format!("/page/{}", n % 1000).into(),
             version: "HTTP/1.1".into(),
-            headers: vec![("Host".into(), "10.9.0.1".into()), ("User-Agent".into(), format!("agent/{}", n % 40).into()), ("Accept".into(), "*/*".into())],
+            headers: vec![
+                ("Host".into(), "10.9.0.1".into()),
+                ("User-Agent".into(), format!("agent/{}", n % 40).into()),
+                ("Accept".into(), "*/*".into()),
+            ],
             body: Captured::default(),
             body_len: 0,
             status: 404,
