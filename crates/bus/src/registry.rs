@@ -6,9 +6,23 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Every worker, in the order they are started. A worker's name is its registry key, its command
-/// (`decnet worker NAME`), its unit and its heartbeat.
-pub const KNOWN: &[&str] = &["bus", "fleet", "record", "profile", "api"];
+/// Every worker of this build, in the order they are started. A worker's name is its registry key, its command
+/// (`decnet worker NAME`), its unit and its heartbeat. What is not built does not stand here.
+pub const KNOWN: &[&str] = &[
+    // the data plane
+    "bus",
+    "fleet",
+    "record",
+    "api",
+    // what is there against what should be
+    "reconciler",
+    "mutator",
+    // what it means
+    "profile",
+    // who belongs together
+    // what goes out
+    // what makes the place live
+];
 
 /// A heartbeat older than this is stale. Workers beat every [`BEAT`].
 pub const STALE_AFTER_US: i64 = 30_000_000;

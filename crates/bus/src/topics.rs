@@ -13,6 +13,9 @@ pub const ALL_HEALTH: &str = "system.*.health";
 /// All changes of deckies.
 pub const ALL_DECKY_STATES: &str = "decky.*.state";
 
+/// All wishes that a decky may change.
+pub const ALL_MUTATE_REQUESTS: &str = "decky.*.mutate_request";
+
 /// A worker's heartbeat.
 pub fn health(worker: &str) -> String {
     format!("system.{}.health", crate::subject::token(worker))
@@ -23,7 +26,18 @@ pub fn control(worker: &str) -> String {
     format!("system.{}.control", crate::subject::token(worker))
 }
 
-/// A decky's state changed: `{host_uuid, name, state, transition, previous_state}`.
+/// A decky changed: `{name, strategy, trigger, old_services, new_services}`. From the fleet.
+pub fn decky_mutated(decky: &str) -> String {
+    format!("decky.{}.mutated", crate::subject::token(decky))
+}
+
+/// An operator wants a decky to change: `{requested_by}`. Wakes the mutator; the wish itself is kept by the fleet.
+pub fn mutate_request(decky: &str) -> String {
+    format!("decky.{}.mutate_request", crate::subject::token(decky))
+}
+
+/// A row of a decky changed: `{host_uuid, name, state, transition, previous_state}`, transition `inserted`, `deleted`,
+/// `state_changed` or `refreshed` (the same state, something else changed). Silence when nothing did.
 pub fn decky_state(decky: &str) -> String {
     format!("decky.{}.state", crate::subject::token(decky))
 }

@@ -30,6 +30,10 @@ enum Command {
     Teardown(commands::teardown::Args),
     /// Shows the deckies and how each one is
     Status(commands::status::Args),
+    /// Changes one decky while it runs
+    Decky(commands::decky::Args),
+    /// Compares what should exist, what the table says and what is there; --repair acts on it
+    Reconcile(commands::reconcile::Args),
     /// Lists the services a decky can offer
     Services(commands::catalogue::Args),
     /// Lists the archetypes a decky can have
@@ -82,6 +86,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Deploy(args) => commands::deploy::run(&args, &config()?),
         Command::Teardown(args) => commands::teardown::run(&args, &config()?),
         Command::Status(args) => commands::status::run(&args, &config()?),
+        Command::Decky(args) => commands::decky::run(args, &config()?),
+        Command::Reconcile(args) => commands::reconcile::run(&args, &config()?),
         Command::Api(args) => commands::api::run(&args, config()?),
         Command::Worker(args) => commands::worker::run(&args, &config()?),
         Command::User(args) => commands::user::run(args, &config()?),

@@ -8,12 +8,14 @@
 //! ```
 //! The socket belongs to the user that runs the fleet and nobody else may open it.
 
+use model::Micros;
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -24,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Plan,
-    deployer::Deployer,
+    deployer::{Deployer, Edit, MutateAsk, MutateReport},
+    reconcile::Reconciled,
     record::{DeckyStatus, DeployMode, DeployReport, Which},
 };
 
@@ -40,6 +43,12 @@ pub enum Ask {
     Deploy { plan: Box<Plan>, replace: bool },
     Teardown { which: Which },
     Status,
+    /// Makes record, table and network agree; `repair` acts on the network too.
+    Reconcile { #[serde(default)] repair: bool },
+    /// Changes one decky while it runs.
+    Edit { name: String, edit: Edit },
+    /// Lets deckies change that are due or named.
+    Mutate { ask: MutateAsk },
 }
 
 /// What the fleet answers.
@@ -48,7 +57,43 @@ pub enum Ask {
 pub enum Answer {
     Report { report: DeployReport },
     Status { deckies: Vec<DeckyStatus> },
-    Error { message: String },
+    Reconciled { report: Reconciled },
+    Mutated { report: MutateReport },
+    Error { message: String, #[serde(default)] kind: Kind },
+}
+
+/// What an error is about, for those who answer others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// No decky has that name.
+    Missing,
+    /// It cannot be done to what is there.
+    Conflict,
+    /// It is not acceptable.
+    Refused,
+    #[default]
+    Other,
+}
+
+impl Kind {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::NoSuchDecky(_) => Self::Missing,
+            Error::Conflict(_) | Error::AddressTaken { .. } | Error::NetworkFull { .. } => Self::Conflict,
+            Error::Refused(_) | Error::Config(_) | Error::AddressOutside { .. } | Error::Unsupported(_) => Self::Refused,
+            _ => Self::Other,
+        }
+    }
+
+    fn with(self, message: String) -> Error {
+        match self {
+            Self::Missing => Error::Missing(message),
+            Self::Conflict => Error::Conflict(message),
+            Self::Refused => Error::Refused(message),
+            Self::Other => Error::Control(message),
+        }
+    }
 }
 
 /// Serves the socket at `path` until `stop`.
@@ -132,7 +177,7 @@ async fn converse(stream: UnixStream, deployer: &Deployer) -> io::Result<()> {
         }
         let answer = match serde_json::from_slice(&line) {
             Ok(ask) => obey(ask, deployer).await,
-            Err(e) => Answer::Error { message: format!("not understood: {e}") },
+            Err(e) => Answer::Error { message: format!("not understood: {e}"), kind: Kind::Other },
         };
         let mut bytes = serde_json::to_vec(&answer)?;
         bytes.push(b'\n');
@@ -145,11 +190,21 @@ async fn obey(ask: Ask, deployer: &Deployer) -> Answer {
         Ask::Status => return Answer::Status { deckies: deployer.status().await },
         Ask::Deploy { plan, replace } => deployer.deploy(&plan, DeployMode { replace }).await,
         Ask::Teardown { which } => deployer.teardown(which).await,
+        Ask::Edit { name, edit } => deployer.edit(&name, &edit).await,
+        Ask::Reconcile { repair } => return deployer.reconcile(repair).await.map_or_else(|e| said(&e), |report| Answer::Reconciled { report }),
+        Ask::Mutate { ask } => {
+            let now = Micros::of(SystemTime::now());
+            return deployer.mutate(&ask, now).await.map_or_else(|e| said(&e), |report| Answer::Mutated { report });
+        }
     };
     match report {
         Ok(report) => Answer::Report { report },
-        Err(e) => Answer::Error { message: e.to_string() },
+        Err(e) => said(&e),
     }
+}
+
+fn said(error: &Error) -> Answer {
+    Answer::Error { message: error.to_string(), kind: Kind::of(error) }
 }
 
 /// Talks to the running fleet.
@@ -183,16 +238,35 @@ impl Client {
     pub async fn status(&mut self) -> Result<Vec<DeckyStatus>, Error> {
         match self.ask(&Ask::Status).await? {
             Answer::Status { deckies } => Ok(deckies),
-            Answer::Error { message } => Err(Error::Control(message)),
-            Answer::Report { .. } => Err(Error::Control("the fleet answered something else than was asked".into())),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Makes record, table and network agree.
+    pub async fn reconcile(&mut self, repair: bool) -> Result<Reconciled, Error> {
+        match self.ask(&Ask::Reconcile { repair }).await? {
+            Answer::Reconciled { report } => Ok(report),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Changes one decky while it runs.
+    pub async fn edit(&mut self, name: &str, edit: Edit) -> Result<DeployReport, Error> {
+        self.report(&Ask::Edit { name: name.into(), edit }).await
+    }
+
+    /// Lets deckies change that are due or named.
+    pub async fn mutate(&mut self, ask: MutateAsk) -> Result<MutateReport, Error> {
+        match self.ask(&Ask::Mutate { ask }).await? {
+            Answer::Mutated { report } => Ok(report),
+            other => Err(unexpected(other)),
         }
     }
 
     async fn report(&mut self, ask: &Ask) -> Result<DeployReport, Error> {
         match self.ask(ask).await? {
             Answer::Report { report } => Ok(report),
-            Answer::Error { message } => Err(Error::Control(message)),
-            Answer::Status { .. } => Err(Error::Control("the fleet answered something else than was asked".into())),
+            other => Err(unexpected(other)),
         }
     }
 
@@ -204,5 +278,13 @@ impl Client {
         let mut line = Vec::new();
         (&mut self.0).take(LONGEST).read_until(b'\n', &mut line).await.map_err(broke)?;
         serde_json::from_slice(&line).map_err(|e| Error::Control(format!("the running fleet broke off: {e}")))
+    }
+}
+
+/// What an answer other than the one asked for means.
+fn unexpected(answer: Answer) -> Error {
+    match answer {
+        Answer::Error { message, kind } => kind.with(message),
+        _ => Error::Control("the fleet answered something else than was asked".into()),
     }
 }

@@ -1,14 +1,22 @@
 //! The single writer: from what should exist to what does, and the record of it.
 //!
-//! Deploying adds and changes; an unchanged running decky is not touched. What should exist is written to the state
+//! Deploying adds and changes; an unchanged running decky is not touched. What is asked for is written to the state
 //! file before anything is made, so a crash in the middle is completed by the next [`Deployer::restore`]; what
 //! runs is never written down but looked at. The table of the database mirrors; its absence is a warning.
+//! `change.rs` changes one decky, `mutate.rs` lets deckies change with time, `reconcile.rs` makes record, table and
+//! network agree.
+
+mod change;
+mod mutate;
+mod reconcile;
+
+pub use change::Edit;
+pub use mutate::{MutateAsk, MutateReport, Mutated, Strategy};
 
 use model::{DeckyId, Micros};
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    net::IpAddr,
     path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -21,9 +29,10 @@ use crate::{
     hands::{Dirs, Face, Hands, Health},
     market::Market,
     persona::{self, Place, Taken, keyed},
-    record::{DeckyState, DeckyStatus, DeployMode, DeployReport, FleetRow, FleetTable, ServiceStatus, Which, ips, shown},
+    reconcile::state_of,
+    record::{DeckyState, DeckyStatus, DeployMode, DeployReport, FleetTable, ServiceStatus, Which, ips},
     runtime::{self, Door, Ground, Placed, Runtime, RuntimeKind, Spot},
-    state::{Kept, SCHEMA, State, Store},
+    state::{Asked, Kept, SCHEMA, State, Store},
 };
 
 /// What a deployer is opened with.
@@ -120,25 +129,14 @@ impl Deployer {
         report
     }
 
-    /// Adopts or makes again what should exist, and takes away what was left by a crash and should not.
+    /// Finishes what was begun, adopts or makes again what should exist, and takes away what was left by a crash and
+    /// should not.
     pub async fn restore(&self) -> Result<DeployReport, Error> {
         let begun = Instant::now();
         let mut fleet = self.fleet.lock().await;
         let mut report = DeployReport::default();
-        let stranded = self.runtime.stranded().await?;
-        let wanted: HashSet<&String> = fleet.state.deckies.values().map(|k| &k.link).collect();
-        let reap: Vec<(String, Vec<IpAddr>)> = stranded.iter().filter(|l| !wanted.contains(l)).map(|l| (l.clone(), Vec::new())).collect();
-        if let Some(known) = fleet.state.ground.clone() {
-            let ground = self.runtime.ground(&crate::Network::default(), Some(&known)).await?;
-            if !reap.is_empty() {
-                report.removed.extend(reap.iter().map(|(link, _)| format!("stranded {link}")));
-                self.runtime.remove(&ground, reap).await?;
-            }
-            fleet.state.ground = Some(ground);
-            let names: Vec<String> = fleet.state.deckies.keys().filter(|n| !fleet.live.contains_key(*n)).cloned().collect();
-            self.raise(&mut fleet, &names, &mut report).await?;
-            report.added = names.into_iter().filter(|n| !report.failed.iter().any(|(f, _)| f == n)).collect();
-        }
+        self.complete(&mut fleet, &mut report).await?;
+        self.mend(&mut fleet, &mut report).await?;
         self.mirror(&fleet, &mut report).await;
         report.took = begun.elapsed();
         Ok(report)
@@ -146,26 +144,40 @@ impl Deployer {
 
     /// Makes the plan true. Deckies that are as planned are not touched.
     pub async fn deploy(&self, plan: &Plan, mode: DeployMode) -> Result<DeployReport, Error> {
-        let begun = Instant::now();
         let mut fleet = self.fleet.lock().await;
+        let asked = Asked::Deploy { plan: Box::new(plan.clone()), mode };
+        // A single decky is one step and needs no note.
+        if plan.deckies.len() > 1 || mode.replace {
+            fleet.state.asked = Some(asked);
+            fleet.store.save(&fleet.state)?;
+        }
+        let done = self.deploy_locked(&mut fleet, plan, mode).await;
+        if done.is_err() && fleet.state.asked.take().is_some() {
+            fleet.store.save(&fleet.state)?;
+        }
+        done
+    }
+
+    async fn deploy_locked(&self, fleet: &mut Fleet, plan: &Plan, mode: DeployMode) -> Result<DeployReport, Error> {
+        let begun = Instant::now();
         let mut report = DeployReport { warnings: plan.warnings.clone(), ..DeployReport::default() };
         let names: BTreeSet<&String> = plan.deckies.iter().map(|d| &d.name).collect();
         if mode.replace {
             let others: Vec<String> = fleet.state.deckies.keys().filter(|n| !names.contains(n)).cloned().collect();
-            self.take_down(&mut fleet, &others, &mut report).await?;
+            self.take_down(fleet, &others, &mut report).await?;
         }
         if fleet.state.deckies.is_empty()
             && let Some(old) = fleet.state.ground.take_if(|old| plan.network.subnet.is_some_and(|s| s != old.subnet))
         {
             self.runtime.clear(&old).await?;
         }
-        let ground = self.ground(&fleet, plan).await?;
+        let ground = self.ground(fleet, plan).await?;
         fleet.state.ground = Some(ground.clone());
-        let work = self.diff(&fleet, plan, &ground, &mut report).await?;
+        let work = self.diff(fleet, plan, &ground, &mut report).await?;
         let moved: Vec<String> = work.replaced.clone();
         if !moved.is_empty() {
             let mut quiet = DeployReport::default();
-            self.take_down(&mut fleet, &moved, &mut quiet).await?;
+            self.take_down(fleet, &moved, &mut quiet).await?;
             report.warnings.extend(quiet.warnings);
         }
         fleet.state.ground = Some(ground);
@@ -173,21 +185,21 @@ impl Deployer {
         fleet.state.host_uuid.clone_from(&self.settings.host_uuid);
         fleet.state.runtime = self.runtime.kind().name().into();
         fleet.state.deckies.extend(work.kept);
+        // From here on the state file says all that was asked for.
+        fleet.state.asked = None;
         fleet.store.save(&fleet.state)?;
-        self.raise(&mut fleet, &work.raise, &mut report).await?;
+        self.raise(fleet, &work.raise, &mut report).await?;
         let failed: HashSet<&String> = report.failed.iter().map(|(name, _)| name).collect();
         report.added.retain(|name| !failed.contains(name));
         report.changed.retain(|name| !failed.contains(name));
-        self.mirror(&fleet, &mut report).await;
+        self.mirror(fleet, &mut report).await;
         report.took = begun.elapsed();
         Ok(report)
     }
 
     /// Takes deckies away, from the network and from the record.
     pub async fn teardown(&self, which: Which) -> Result<DeployReport, Error> {
-        let begun = Instant::now();
         let mut fleet = self.fleet.lock().await;
-        let mut report = DeployReport::default();
         let names: Vec<String> = match which {
             Which::All => fleet.state.deckies.keys().cloned().collect(),
             Which::Names(names) => {
@@ -197,13 +209,23 @@ impl Deployer {
                 names
             }
         };
-        self.take_down(&mut fleet, &names, &mut report).await?;
+        fleet.state.asked = Some(Asked::Teardown { names: names.clone() });
+        fleet.store.save(&fleet.state)?;
+        self.teardown_locked(&mut fleet, names).await
+    }
+
+    async fn teardown_locked(&self, fleet: &mut Fleet, names: Vec<String>) -> Result<DeployReport, Error> {
+        let begun = Instant::now();
+        let mut report = DeployReport::default();
+        self.take_down(fleet, &names, &mut report).await?;
         if fleet.state.deckies.is_empty()
             && let Some(ground) = fleet.state.ground.take()
         {
             self.runtime.clear(&ground).await?;
-            fleet.store.save(&fleet.state)?;
         }
+        fleet.state.asked = None;
+        fleet.store.save(&fleet.state)?;
+        self.mirror(fleet, &mut report).await;
         report.took = begun.elapsed();
         Ok(report)
     }
@@ -299,7 +321,16 @@ impl Deployer {
                 let accounts = own.accounts.clone();
                 let persona = persona::with_knobs(own, &accounts, planned);
                 let link = link_name(&tag(&self.settings), &planned.name, &mut links);
-                work.kept.insert(planned.name.clone(), Kept { plan: planned.clone(), persona, accounts, link, since: now });
+                work.kept.insert(planned.name.clone(), Kept {
+                    plan: planned.clone(),
+                    persona,
+                    accounts,
+                    link,
+                    since: now,
+                    mutated: None,
+                    mutate_asked: None,
+                    mutations: 0,
+                });
             }
             if old.is_some() {
                 report.changed.push(planned.name.clone())
@@ -317,12 +348,19 @@ impl Deployer {
         if names.is_empty() {
             return Ok(());
         }
+        // A socket in a namespace that nobody can reach any more is no door.
+        let links: Vec<String> = names.iter().filter_map(|n| fleet.state.deckies.get(n)).map(|k| k.link.clone()).collect();
+        let there: HashSet<String> =
+            self.runtime.inspect(&ground, &links).await?.into_iter().filter(|f| f.there).map(|f| f.link).collect();
         let mut spots = Vec::new();
         let mut keep: Vec<Vec<Arc<Door>>> = Vec::new();
         for name in names {
             let Some(kept) = fleet.state.deckies.get(name) else { continue };
             let wanted = self.wanted(&kept.plan);
-            let live = fleet.live.remove(name).unwrap_or_default();
+            let mut live = fleet.live.remove(name).unwrap_or_default();
+            if !there.contains(&kept.link) {
+                live.doors.clear();
+            }
             // Sockets that are still wanted stay; their visitors notice nothing.
             let held: Vec<Arc<Door>> =
                 live.doors.into_iter().filter(|d| wanted.iter().any(|(s, p)| *s == d.handed.service && *p == d.wanted)).collect();
@@ -386,39 +424,44 @@ impl Deployer {
             fleet.live.remove(name);
             spots.push((kept.link.clone(), ips(&kept.persona)));
         }
-        if let Some(ground) = fleet.state.ground.clone() {
-            self.runtime.remove(&ground, spots).await?;
-        }
+        self.runtime.remove(fleet.state.ground.as_ref(), spots).await?;
         for name in names {
             fleet.state.deckies.remove(name);
         }
         fleet.store.save(&fleet.state)?;
-        for name in names {
-            if let Err(e) = self.table.delete(&self.settings.host_uuid, name).await {
-                warn(report, format!("{name}: its row could not be deleted: {e}"));
-            }
-            report.removed.push(name.clone());
-        }
+        report.removed.extend(names.iter().cloned());
         Ok(())
     }
 
+    /// Looks at everything. What cannot be looked at is unknown, not gone.
     async fn look(&self, fleet: &Fleet) -> Vec<DeckyStatus> {
         let links: Vec<String> = fleet.state.deckies.values().map(|k| k.link.clone()).collect();
-        let standing: HashMap<String, bool> = match &fleet.state.ground {
-            Some(ground) => {
-                self.runtime.inspect(ground, &links).await.unwrap_or_default().into_iter().map(|f| (f.link, f.standing)).collect()
-            }
-            None => HashMap::new(),
+        let standing: Option<HashMap<String, bool>> = match &fleet.state.ground {
+            Some(ground) => match self.runtime.inspect(ground, &links).await {
+                Ok(found) => Some(found.into_iter().map(|f| (f.link, f.standing)).collect()),
+                Err(error) => {
+                    tracing::warn!(%error, "the fleet cannot be looked at");
+                    None
+                }
+            },
+            None => Some(HashMap::new()),
         };
         let alive = match &fleet.face {
             Some(face) => face.health().await.alive,
             None => false,
         };
-        fleet.state.deckies.iter().map(|(name, kept)| self.status_of(name, kept, &standing, alive, fleet.live.get(name))).collect()
+        fleet.state.deckies.iter().map(|(name, kept)| self.status_of(name, kept, standing.as_ref(), alive, fleet.live.get(name))).collect()
     }
 
-    fn status_of(&self, name: &str, kept: &Kept, standing: &HashMap<String, bool>, alive: bool, live: Option<&Live>) -> DeckyStatus {
-        let stands = standing.get(&kept.link).copied().unwrap_or(false);
+    fn status_of(
+        &self,
+        name: &str,
+        kept: &Kept,
+        standing: Option<&HashMap<String, bool>>,
+        alive: bool,
+        live: Option<&Live>,
+    ) -> DeckyStatus {
+        let stands = standing.is_some_and(|s| s.get(&kept.link).copied().unwrap_or(false));
         let services: Vec<ServiceStatus> = kept
             .plan
             .services
@@ -432,13 +475,15 @@ impl Deployer {
             })
             .collect();
         let up = services.iter().filter(|s| s.state == DeckyState::Running).count();
-        let state = match up {
-            0 => DeckyState::Failed,
-            n if n == services.len() => DeckyState::Running,
-            _ => DeckyState::Degraded,
+        let trouble = live.and_then(|l| l.error.clone());
+        let state = match standing {
+            None => DeckyState::Unknown,
+            // That it could not be made is more than that it is not there.
+            Some(_) => state_of(up, services.len(), stands || trouble.is_some()),
         };
-        let error = live.and_then(|l| l.error.clone()).or_else(|| match (state, live.is_some(), stands, alive) {
+        let error = trouble.or_else(|| match (state, live.is_some(), stands, alive) {
             (DeckyState::Running, ..) => None,
+            (DeckyState::Unknown, ..) => Some("the network cannot be looked at".into()),
             (_, false, ..) => Some("is not placed".into()),
             (_, _, false, _) => Some("its namespace or interface is gone".into()),
             (_, _, _, false) => Some("the decoy process is not running".into()),
@@ -460,29 +505,10 @@ impl Deployer {
         }
     }
 
-    /// Writes all rows; what fails is a warning.
+    /// Corrects the table; what fails is a warning.
     async fn mirror(&self, fleet: &Fleet, report: &mut DeployReport) {
-        let now = Micros::of(SystemTime::now());
-        let mut failed: Option<String> = None;
-        for status in self.look(fleet).await {
-            let Some(kept) = fleet.state.deckies.get(&status.name) else { continue };
-            let row = FleetRow {
-                host_uuid: self.settings.host_uuid.clone(),
-                name: status.name.clone(),
-                services: kept.plan.services.iter().map(|s| s.name.clone()).collect(),
-                decky_config: shown(kept, &status),
-                decky_ip: status.ips.first().map(ToString::to_string),
-                state: status.state.name().into(),
-                last_error: status.error.clone(),
-                last_seen: (status.state != DeckyState::Failed).then_some(now),
-                updated_at: now,
-            };
-            if let Err(e) = self.table.upsert(&row).await {
-                failed = Some(format!("{}: its row could not be written: {e}", status.name));
-            }
-        }
-        if let Some(message) = failed {
-            warn(report, message);
+        if let Err(e) = self.record(fleet).await {
+            warn(report, format!("the fleet's table could not be written: {e}"));
         }
     }
 }

@@ -32,6 +32,18 @@ pub enum Error {
     AddressOutside { name: String, ip: std::net::IpAddr, subnet: String },
     #[error("no free address in {subnet} for {name}")]
     NetworkFull { name: String, subnet: String },
+    /// The table of the fleet cannot be read or written.
+    #[error("the fleet's table: {0}")]
+    Table(String),
+    /// The running fleet knows no such decky; its words.
+    #[error("{0}")]
+    Missing(String),
+    /// What was asked for is not acceptable.
+    #[error("{0}")]
+    Refused(String),
+    /// What was asked for cannot be done to what is there.
+    #[error("{0}")]
+    Conflict(String),
     #[error("no decky is called {0}")]
     NoSuchDecky(String),
     /// The decoy process cannot be started or does not answer.

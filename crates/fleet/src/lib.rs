@@ -26,14 +26,16 @@ pub mod os;
 pub mod persona;
 pub mod plan;
 mod record;
+pub mod reconcile;
 pub mod runtime;
 pub mod state;
 
 pub use catalogue::Catalogue;
 pub use config::ConfigError;
-pub use deployer::{Deployer, Settings};
+pub use deployer::{Deployer, Edit, MutateAsk, MutateReport, Mutated, Settings, Strategy};
 pub use error::Error;
 pub use hands::{Dirs, Face, Hands, Health};
 pub use plan::{Network, Plan, Planned, PlannedService, Table};
 pub use record::{DeckyState, DeckyStatus, DeployMode, DeployReport, FleetRow, FleetTable, NoTable, ServiceStatus, Which};
+pub use reconcile::Reconciled;
 pub use runtime::RuntimeKind;

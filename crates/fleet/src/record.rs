@@ -6,13 +6,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{net::IpAddr, time::Duration};
 
-use crate::state::Kept;
+use crate::{deployer::Mutated, reconcile::Change, state::Kept};
 
 /// The mirror in the database.
 #[async_trait]
 pub trait FleetTable: Send + Sync {
-    async fn upsert(&self, row: &FleetRow) -> Result<(), String>;
-    async fn delete(&self, host_uuid: &str, name: &str) -> Result<(), String>;
+    /// The rows of a host; `None` if no table is kept.
+    async fn rows(&self, host_uuid: &str) -> Result<Option<Vec<FleetRow>>, String>;
+    /// Makes the changes, all or none, and tells whoever listens, in order.
+    async fn apply(&self, changes: &[Change]) -> Result<(), String>;
+    /// All deckies of a host that run, or some services of them, were seen.
+    async fn seen(&self, host_uuid: &str, at: Micros) -> Result<(), String>;
+    /// A decky changed by itself or on demand; only told, never kept.
+    async fn mutated(&self, _host_uuid: &str, _mutated: &Mutated) {}
 }
 
 /// One row of `fleet_deckies`. Holds no secret.
@@ -37,10 +43,13 @@ pub struct NoTable;
 
 #[async_trait]
 impl FleetTable for NoTable {
-    async fn upsert(&self, _row: &FleetRow) -> Result<(), String> {
+    async fn rows(&self, _host_uuid: &str) -> Result<Option<Vec<FleetRow>>, String> {
+        Ok(None)
+    }
+    async fn apply(&self, _changes: &[Change]) -> Result<(), String> {
         Ok(())
     }
-    async fn delete(&self, _host_uuid: &str, _name: &str) -> Result<(), String> {
+    async fn seen(&self, _host_uuid: &str, _at: Micros) -> Result<(), String> {
         Ok(())
     }
 }
@@ -52,7 +61,12 @@ pub enum DeckyState {
     Running,
     /// Some of its services answer.
     Degraded,
+    /// It is there, and none of its services answers.
     Failed,
+    /// Nothing of it is there.
+    TornDown,
+    /// Could not be looked at; never written down.
+    Unknown,
 }
 
 impl DeckyState {
@@ -62,6 +76,8 @@ impl DeckyState {
             Self::Running => "running",
             Self::Degraded => "degraded",
             Self::Failed => "failed",
+            Self::TornDown => "torn_down",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! `decnet-state.json`: which deckies should exist and who they are. One writer, atomic replacement, a version.
 //!
-//! What is *running* is never written here: it is looked at.
+//! What is *running* is never written here: it is looked at. What was asked for is written before it is begun, so that a
+//! process killed in the middle leaves enough for the next one to finish. A second copy stands beside the file; it is
+//! read where the first is damaged.
 
 use model::{Account, Micros, Persona};
 use nix::fcntl::{Flock, FlockArg};
@@ -13,10 +15,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Planned, runtime::Ground};
+use crate::{DeployMode, Error, Plan, Planned, deployer::Strategy, runtime::Ground};
 
 /// Version of the schema this build writes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// Name of the file in the data directory.
 pub const FILE: &str = "decnet-state.json";
 
@@ -30,6 +32,17 @@ pub struct State {
     pub ground: Option<Ground>,
     #[serde(default)]
     pub deckies: BTreeMap<String, Kept>,
+    /// What was begun and is not finished. Since schema 2.
+    #[serde(default)]
+    pub asked: Option<Asked>,
+}
+
+/// Something that takes many steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Asked {
+    Deploy { plan: Box<Plan>, mode: DeployMode },
+    Teardown { names: Vec<String> },
 }
 
 /// One decky that should exist.
@@ -43,6 +56,38 @@ pub struct Kept {
     pub link: String,
     /// When it was first placed.
     pub since: Micros,
+    /// When it last changed by itself or on demand. Since schema 2, as the next two.
+    #[serde(default)]
+    pub mutated: Option<Micros>,
+    /// An operator asked for a change while it had visitors; the way he chose, if he did.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "asked")]
+    pub mutate_asked: Option<Option<Strategy>>,
+    /// How often it changed.
+    #[serde(default)]
+    pub mutations: u32,
+}
+
+/// `Some(None)` as the text `any`: JSON's null would read back as `None`.
+mod asked {
+    use crate::deployer::Strategy;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<Option<Strategy>>, s: S) -> Result<S::Ok, S::Error> {
+        match value {
+            None => s.serialize_none(),
+            Some(strategy) => s.serialize_str(strategy.map_or("any", Strategy::name)),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<Strategy>>, D::Error> {
+        match Option::<String>::deserialize(d)?.as_deref() {
+            None => Ok(None),
+            Some("any") => Ok(Some(None)),
+            Some("services") => Ok(Some(Some(Strategy::Services))),
+            Some("drift") => Ok(Some(Some(Strategy::Drift))),
+            Some(other) => Err(D::Error::custom(format!("unknown strategy {other}"))),
+        }
+    }
 }
 
 /// Only the version, to tell a newer file from a torn one.
@@ -71,26 +116,60 @@ impl Store {
         }
     }
 
-    /// What is written, or an empty state. A file that cannot be read is set aside and reported.
+    /// What is written, or an empty state. A file that cannot be read is set aside and its copy taken; only if that is
+    /// no better it is an error.
     pub(crate) fn load(&self, host_uuid: &str) -> Result<State, Error> {
-        let empty = State { schema: SCHEMA, host_uuid: host_uuid.into(), runtime: String::new(), ground: None, deckies: BTreeMap::new() };
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(empty),
-            Err(source) => return Err(Error::File { path: self.path.clone(), source }),
-        };
-        match serde_json::from_slice::<Version>(&bytes) {
-            Ok(Version { schema }) if schema > SCHEMA => {
-                return Err(Error::StateNewer { path: self.path.clone(), found: schema, known: SCHEMA });
+        let copy = self.copy();
+        match self.read(&self.path) {
+            Ok(Some(state)) => Ok(state),
+            Err(Unread::Is(error)) => Err(error),
+            Ok(None) => match self.read(&copy) {
+                // The first was taken away on purpose or lost; nobody knows which, so nothing is guessed.
+                Ok(Some(state)) if !state.deckies.is_empty() => {
+                    tracing::warn!(copy = %copy.display(), "the fleet's state is gone; its copy is taken");
+                    Ok(state)
+                }
+                Err(Unread::Is(error)) => Err(error),
+                _ => Ok(State {
+                    schema: SCHEMA,
+                    host_uuid: host_uuid.into(),
+                    runtime: String::new(),
+                    ground: None,
+                    deckies: BTreeMap::new(),
+                    asked: None,
+                }),
+            },
+            Err(Unread::Torn(reason)) => {
+                let torn = self.set_aside(&reason);
+                match self.read(&copy) {
+                    Ok(Some(state)) => {
+                        tracing::error!(error = %torn, copy = %copy.display(), "the fleet's state is damaged; its copy is taken");
+                        Ok(state)
+                    }
+                    _ => Err(torn),
+                }
             }
-            Ok(_) => {}
-            Err(e) => return Err(self.set_aside(&e.to_string())),
         }
-        // Schema 1 is the first; an older one is upgraded here, step by step.
-        match serde_json::from_slice::<State>(&bytes) {
-            Ok(state) => Ok(state),
-            Err(e) => Err(self.set_aside(&e.to_string())),
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.path.with_extension("json.copy")
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<State>, Unread> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Unread::Is(Error::File { path: path.to_owned(), source })),
+        };
+        let torn = |e: serde_json::Error| Unread::Torn(e.to_string());
+        let Version { schema } = serde_json::from_slice(&bytes).map_err(torn)?;
+        if schema > SCHEMA {
+            return Err(Unread::Is(Error::StateNewer { path: path.to_owned(), found: schema, known: SCHEMA }));
         }
+        // Schema 1 lacks what is absent in a new decky too; the next save writes it as this schema.
+        let state: State = serde_json::from_slice(&bytes).map_err(torn)?;
+        Ok(Some(State { schema: SCHEMA, ..state }))
     }
 
     fn set_aside(&self, reason: &str) -> Error {
@@ -102,22 +181,35 @@ impl Store {
         }
     }
 
-    /// Replaces the file; it holds the old or the new state at every moment, also after a power cut.
+    /// Replaces the file, then its copy; each holds the old or the new state at every moment, also after a power cut.
     pub(crate) fn save(&self, state: &State) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(state).map_err(std::io::Error::from).map_err(Error::file(&self.path))?;
+        self.replace(&self.path, &bytes)?;
+        self.replace(&self.copy(), &bytes)
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let next = self.path.with_extension("json.next");
         let write = || -> std::io::Result<()> {
-            let bytes = serde_json::to_vec(state)?;
             let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&next)?;
-            file.write_all(&bytes)?;
+            file.write_all(bytes)?;
             file.sync_all()?;
-            fs::rename(&next, &self.path)?;
-            if let Some(dir) = self.path.parent() {
+            fs::rename(&next, path)?;
+            if let Some(dir) = path.parent() {
                 File::open(dir)?.sync_all()?;
             }
             Ok(())
         };
-        write().map_err(Error::file(&self.path))
+        write().map_err(Error::file(path))
     }
+}
+
+/// Why a file gave no state.
+enum Unread {
+    /// It does not hold one.
+    Torn(String),
+    /// Anything else; what it holds must not be touched.
+    Is(Error),
 }
 
 #[cfg(test)]
@@ -132,17 +224,25 @@ mod tests {
         assert!(matches!(Store::open(dir.path()), Err(Error::Locked { .. })));
         let state = store.load("local").unwrap();
         store.save(&state).unwrap();
-        assert_eq!(store.load("local").unwrap().schema, 1);
+        assert_eq!(store.load("local").unwrap().schema, 2);
         let path = dir.path().join(FILE);
         std::fs::write(&path, br#"{"schema":9,"later":true}"#).unwrap();
         let newer = store.load("local").unwrap_err().to_string();
         assert!(
-            newer.ends_with("written by a newer build (schema 9, this build knows 1); use that build or move the file away"),
+            newer.ends_with("written by a newer build (schema 9, this build knows 2); use that build or move the file away"),
             "{newer}"
         );
+        // An older file is read as it is.
+        std::fs::write(&path, br#"{"schema":1,"host_uuid":"old","runtime":"native","ground":null,"deckies":{}}"#).unwrap();
+        let older = store.load("local").unwrap();
+        assert_eq!((older.schema, older.host_uuid.as_str()), (2, "old"));
+        // A torn one is set aside for its copy, and only without one there is nothing to go on with.
         std::fs::write(&path, br#"{"schema":1,"host_uu"#).unwrap();
-        assert!(matches!(store.load("local"), Err(Error::StateTorn { .. })));
+        assert_eq!(store.load("local").unwrap().host_uuid, "local");
         assert!(dir.path().join("decnet-state.json.torn0").exists() && !path.exists());
+        std::fs::write(&path, br#"{"schema":1,"host_uu"#).unwrap();
+        std::fs::write(dir.path().join("decnet-state.json.copy"), b"{").unwrap();
+        assert!(matches!(store.load("local"), Err(Error::StateTorn { .. })));
         assert!(store.load("local").unwrap().deckies.is_empty());
         drop(store);
         Store::open(dir.path()).unwrap();

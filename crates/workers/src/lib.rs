@@ -5,7 +5,9 @@
 //! Start reading at [`runner`], then [`profile`]. To add a worker: one file, one line in [`start`], its name in
 //! `bus::registry::KNOWN`.
 
+pub mod mutator;
 pub mod profile;
+pub mod reconciler;
 pub mod record;
 pub mod runner;
 
@@ -25,6 +27,11 @@ pub struct Cx {
 }
 
 impl Cx {
+    /// Where the sockets of the running fleet and the bus are.
+    pub fn run_dir(&self) -> PathBuf {
+        self.spools.parent().unwrap_or(&self.spools).join("run")
+    }
+
     /// The time now.
     pub fn now(&self) -> Micros {
         Micros::of(SystemTime::now())
@@ -39,15 +46,24 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error("spool {spool}: {source}")]
     Spool { spool: String, source: spool::Error },
+    #[error(transparent)]
+    Fleet(#[from] fleet::Error),
 }
 
 /// The workers that `decnet worker NAME` runs and `decnet up` runs all of, alphabetical.
-pub const NAMES: &[&str] = &["profile", "record"];
+pub const NAMES: &[&str] = &[
+    "mutator",
+    "profile",
+    "reconciler",
+    "record",
+];
 
 /// Runs the worker called `name` until `stop`; `None`: there is no such worker.
 pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
     Some(match name {
+        "mutator" => tokio::spawn(runner::run(mutator::Mutator, cx, stop)),
         "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
+        "reconciler" => tokio::spawn(runner::run(reconciler::Reconciler, cx, stop)),
         "record" => tokio::spawn(runner::run(record::Recorder::new(), cx, stop)),
         _ => return None,
     })

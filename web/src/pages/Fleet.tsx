@@ -82,7 +82,7 @@ function Card({ row }: { row: FleetDeckyRow }) {
         <p className="row small"><span className="ip">{row.decky_ip ?? 'no address'}</span>{host !== '' && <span className="faint clip">as {host}</span>}</p>
         <Services names={row.services} deep={row.services} max={7} />
         <p className="small muted clip" title={system}>{[fact(row, 'archetype').replaceAll('-', ' '), system].filter((x) => x !== '').join(' · ')}</p>
-        {row.last_error ? <p className="small decky-error">{row.last_error}</p> : <p className="tiny faint">{row.last_seen ? <>touched <When at={row.last_seen} /></> : 'never touched'}</p>}
+        {row.last_error ? <p className="small decky-error">{row.last_error}</p> : <p className="tiny faint">{row.last_seen ? <>seen running <When at={row.last_seen} /></> : 'never seen running'}</p>}
       </div>
     </article>
   );

@@ -14,7 +14,7 @@ import { say, sayFailed } from '../parts/toast';
 
 const STATUS: Record<string, { tone: Tone; word: string }> = { ok: { tone: 'good', word: 'Runs' }, stale: { tone: 'alarm', word: 'Silent' }, stopped: { tone: 'warn', word: 'Stopped' }, unknown: { tone: 'quiet', word: 'Not heard of' } };
 const DOES: Record<string, string> = {
-  bus: 'tells the others that something changed', fleet: 'makes the deckies and keeps them running', record: 'writes what deckies saw into the database', profile: 'sums up each attacker', api: 'answers this page',
+  bus: 'tells the others that something changed', fleet: 'makes the deckies and keeps them running', record: 'writes what deckies saw into the database', profile: 'sums up each attacker', reconciler: 'compares what should exist with what is there', mutator: 'lets deckies change with time', api: 'answers this page',
 };
 
 function look(w: Worker): { tone: Tone; word: string } {

@@ -2,7 +2,10 @@
 
 pub(crate) mod api;
 pub(crate) mod catalogue;
+pub(crate) mod decky;
 pub(crate) mod deploy;
+pub(crate) mod fleet_of;
+pub(crate) mod reconcile;
 pub(crate) mod status;
 pub(crate) mod teardown;
 pub(crate) mod up;

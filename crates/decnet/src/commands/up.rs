@@ -1,7 +1,7 @@
 //! `decnet up`: everything in one process.
 
 use crate::{
-    commands::{self, user},
+    commands::{self, fleet_of, user},
     config::{Config, Wrong},
     fleet_table::StoreTable,
     home, print,
@@ -12,7 +12,7 @@ use bus::{
     registry::{BEAT, Heartbeat},
     topics,
 };
-use fleet::{Deployer, DeckyState, DeckyStatus, DeployMode, Plan, RuntimeKind, Settings};
+use fleet::{DeckyState, DeckyStatus, DeployMode, Deployer, Plan};
 use serde_json::json;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use store::Store;
@@ -65,7 +65,7 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
     // Deckies first: they need no database, and capture must not wait for one.
     let (store_ready, store_seen) = watch::channel(None::<Store>);
     let table = Arc::new(StoreTable::new(store_seen, bus.clone()));
-    let deployer = Arc::new(Deployer::open(settings(&args, &config, secret)?, table)?);
+    let deployer = Arc::new(Deployer::open(fleet_of::settings(args.runtime.as_deref(), args.interface.as_deref(), &config, secret)?, table)?);
     let (fleet_trouble, fleet_seen) = watch::channel(String::new());
     tasks.spawn(beat(bus.clone(), "fleet", fleet_seen, stop.clone()));
     let fresh = deployer.is_fresh().await;
@@ -122,36 +122,6 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
     }
     signals.abort();
     Ok(())
-}
-
-fn settings(args: &Args, config: &Config, secret: [u8; 32]) -> Result<Settings, Wrong> {
-    let named = args.runtime.as_deref().or(config.runtime.as_deref());
-    let runtime = match named {
-        None | Some("auto") => RuntimeKind::Auto,
-        Some("native") => RuntimeKind::Native,
-        Some("native-ipvlan") => RuntimeKind::NativeIpvlan,
-        Some("loopback") => RuntimeKind::Loopback,
-        Some(other) => return Err(Wrong(format!("runtime {other:?} is unknown (allowed: auto, native, native-ipvlan, loopback)"))),
-    };
-    Ok(Settings {
-        data_dir: config.data_dir.clone(),
-        run_dir: config.run_dir(),
-        decoy_binary: decoy_binary(config)?,
-        runtime,
-        interface: args.interface.clone().or_else(|| config.interface.clone()),
-        host_uuid: model::LOCAL_HOST.into(),
-        secret,
-    })
-}
-
-/// The `decoy` program stands beside this one unless the settings say otherwise.
-fn decoy_binary(config: &Config) -> Result<PathBuf, Wrong> {
-    let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(|dir| dir.join("decoy")));
-    match config.decoy.clone().or_else(beside) {
-        Some(path) if path.is_file() => Ok(path),
-        Some(path) => Err(Wrong(format!("the program that plays the deckies is missing: {} (set fleet.decoy or DECNET_DECOY)", path.display()))),
-        None => Err(Wrong("cannot tell where this program stands; set fleet.decoy or DECNET_DECOY".into())),
-    }
 }
 
 async fn serve_bus(bus: Bus, path: PathBuf, stop: CancellationToken) {

@@ -11,7 +11,7 @@ use workers::Cx;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which: profile or record
+    /// Which: one of those on the workers page
     name: String,
 }
 

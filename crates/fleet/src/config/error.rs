@@ -24,6 +24,13 @@ impl ConfigError {
     }
 }
 
+impl ConfigError {
+    /// What was wrong, without the place: for what did not come from a file.
+    pub fn what(&self) -> String {
+        if self.allowed.is_empty() { self.message.clone() } else { format!("{} (allowed: {})", self.message, self.allowed) }
+    }
+}
+
 impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigError {

@@ -111,6 +111,29 @@ pub fn revise(old: &Persona, plan: &Planned, place: &Place) -> Persona {
     persona
 }
 
+/// The same machine after an evening of maintenance: a later point release of its distribution, if one was built before
+/// `now`, with the packages that came with it, and booted a few minutes ago.
+pub(crate) fn updated(old: &Persona, plan: &Planned, now: Micros, dice: &mut Dice) -> Persona {
+    let mut persona = old.clone();
+    let major = |version: &str| version.split('.').next().unwrap_or_default().to_owned();
+    let later = distros::find(&old.distro.slug).and_then(|profile| {
+        let at = profile.releases.iter().position(|r| r.kernel == old.distro.kernel_release)?;
+        let next = profile.releases.iter().skip(at + 1).filter(|r| major(r.version) == major(&old.distro.version_id));
+        next.take_while(|r| date(r.built).plus(Duration::from_secs(7 * DAY)) < now).next()
+    });
+    if let Some(release) = later {
+        persona.distro.version_id = release.version.into();
+        persona.distro.codename = release.codename.into();
+        persona.distro.pretty_name = release.pretty.into();
+        persona.distro.kernel_release = release.kernel.into();
+        persona.distro.kernel_version = release.build.into();
+        persona.services = services(&persona, plan);
+    }
+    let ago = i64::try_from(dice.between(60_000_000, 600_000_000)).unwrap_or(0);
+    persona.booted = Micros(now.0 - ago);
+    persona
+}
+
 /// Whether `old` can be revised to `plan`, or is another machine altogether.
 pub fn same_machine(old: &Persona, plan: &Planned) -> bool {
     old.archetype == plan.archetype && plan.distro.as_ref().is_none_or(|d| *d == old.distro.slug)

@@ -7,6 +7,7 @@ use std::{
     collections::HashSet,
     io,
     net::{IpAddr, Ipv4Addr},
+    path::Path,
     sync::Arc,
 };
 
@@ -89,15 +90,20 @@ impl Runtime for Loopback {
     }
 
     async fn inspect(&self, _ground: &Ground, links: &[String]) -> Result<Vec<Found>, Error> {
-        Ok(links.iter().map(|link| Found { link: link.clone(), standing: true }).collect())
+        Ok(links.iter().map(|link| Found { link: link.clone(), standing: true, there: true }).collect())
     }
 
     async fn exec(&self, _link: &str, _command: Vec<String>) -> Result<Ran, Error> {
         Err(Error::Unsupported("a decky of the loopback runtime has no namespace to run a command in".into()))
     }
 
-    async fn remove(&self, _ground: &Ground, _spots: Vec<(String, Vec<IpAddr>)>) -> Result<(), Error> {
+    async fn remove(&self, _ground: Option<&Ground>, _spots: Vec<(String, Vec<IpAddr>)>) -> Result<(), Error> {
         Ok(())
+    }
+
+    async fn visitors(&self, spots: &[(String, Vec<IpAddr>)]) -> Result<Vec<usize>, Error> {
+        let at = super::visits::established(Path::new("/proc/self/net")).map_err(Error::kernel("cannot list the connections"))?;
+        Ok(spots.iter().map(|(_, ips)| at.iter().filter(|ip| ips.contains(ip)).count()).collect())
     }
 
     async fn stranded(&self) -> Result<Vec<String>, Error> {

@@ -7,6 +7,7 @@
 mod loopback;
 mod native;
 mod sockets;
+mod visits;
 
 use async_trait::async_trait;
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -35,6 +36,9 @@ pub enum RuntimeKind {
 }
 
 impl RuntimeKind {
+    /// The names of all, as [`RuntimeKind::find`] takes them.
+    pub const NAMES: &[&str] = &["auto", "native", "native-ipvlan", "loopback"];
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -88,8 +92,10 @@ pub struct Placed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub link: String,
-    /// Namespace and link are there, up and have the address.
+    /// Namespace and link are there and lead somewhere.
     pub standing: bool,
+    /// At least its namespace is there, with the sockets opened in it.
+    pub there: bool,
 }
 
 /// What a command in a decky's namespace gave.
@@ -121,7 +127,11 @@ pub trait Runtime: Send + Sync {
     async fn exec(&self, link: &str, command: Vec<String>) -> Result<Ran, Error>;
 
     /// Takes deckies away. Their doors must have been dropped before.
-    async fn remove(&self, ground: &Ground, spots: Vec<(String, Vec<IpAddr>)>) -> Result<(), Error>;
+    /// Without a ground: whatever is left of them, however it came to be.
+    async fn remove(&self, ground: Option<&Ground>, spots: Vec<(String, Vec<IpAddr>)>) -> Result<(), Error>;
+
+    /// How many connections each of these has now, in order; looks only.
+    async fn visitors(&self, spots: &[(String, Vec<IpAddr>)]) -> Result<Vec<usize>, Error>;
 
     /// Names of all links of this fleet that exist, whoever left them.
     async fn stranded(&self) -> Result<Vec<String>, Error>;

@@ -110,6 +110,11 @@ pub(super) fn up(index: u32) -> Message {
     Message::new(NEWLINK, ACK, &ifinfo(index, IFF_UP, IFF_UP))
 }
 
+/// Plugs the link `name` into the bridge `master`, up.
+pub(super) fn plug(name: &str, master: u32) -> Message {
+    Message::new(NEWLINK, ACK, &ifinfo(0, IFF_UP, IFF_UP)).text(IFLA_IFNAME, name).number(IFLA_MASTER, master)
+}
+
 /// Deletes the link `name`.
 pub(super) fn delete(name: &str) -> Message {
     Message::new(DELLINK, ACK, &ifinfo(0, 0, 0)).text(IFLA_IFNAME, name)
@@ -177,6 +182,8 @@ pub(super) fn who_has(index: u32, ip: IpAddr) -> Message {
 pub(super) struct Link {
     pub(super) index: u32,
     pub(super) name: String,
+    /// Index of the bridge it is plugged into.
+    pub(super) master: Option<u32>,
 }
 
 /// All links of the namespace `line` was opened in.
@@ -186,8 +193,10 @@ pub(super) fn all(line: &Line) -> io::Result<Vec<Link>> {
         .iter()
         .filter_map(|body| {
             let index = u32_at(body, 4)?;
-            let name = attributes(body, 16).into_iter().find(|(k, _)| *k == IFLA_IFNAME).map(|(_, v)| text(v))?;
-            Some(Link { index, name })
+            let found = attributes(body, 16);
+            let of = |kind: u16| found.iter().find(|(k, _)| *k == kind).map(|(_, v)| *v);
+            let master = of(IFLA_MASTER).and_then(|v| u32_at(v, 0));
+            Some(Link { index, name: text(of(IFLA_IFNAME)?), master })
         })
         .collect())
 }

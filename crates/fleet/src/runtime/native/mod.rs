@@ -17,12 +17,13 @@ use std::{
     fs::File,
     io,
     net::{IpAddr, Ipv6Addr},
+    path::Path,
     process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Found, Ground, Placed, Ran, Runtime, RuntimeKind, Spot, sockets};
+use super::{Found, Ground, Placed, Ran, Runtime, RuntimeKind, Spot, sockets, visits};
 use crate::{Error, Network, os, runtime::native::netlink::Line};
 
 /// How long names of removed links may take to vanish.
@@ -170,7 +171,13 @@ impl<'a> Site<'a> {
         }
         let inside = Line::route().map_err(fail("cannot talk to its routing"))?;
         let eth0 = match namespace::index("eth0") {
-            Some(index) => index,
+            Some(index) => {
+                if self.ground.interface.is_none() {
+                    // The bridge may be another one than it was made on.
+                    self.host.one(links::plug(&spot.link, self.base)).map_err(fail("cannot plug it into the bridge"))?;
+                }
+                index
+            }
             None => self.link(spot, name)?,
         };
         let p = &spot.persona;
@@ -305,17 +312,39 @@ impl Runtime for Native {
 
     async fn inspect(&self, ground: &Ground, links: &[String]) -> Result<Vec<Found>, Error> {
         let (bridged, names) = (ground.interface.is_none(), links.to_vec());
-        self.apart(move |_| -> Result<Vec<Found>, Error> {
+        self.apart(move |own| -> Result<Vec<Found>, Error> {
+            if names.is_empty() {
+                return Ok(Vec::new());
+            }
             let host = Line::route().map_err(Error::kernel("cannot talk to the kernel's routing"))?;
-            let there: HashSet<String> =
-                links::all(&host).map_err(Error::kernel("cannot list the links"))?.into_iter().map(|l| l.name).collect();
+            let all = links::all(&host).map_err(Error::kernel("cannot list the links"))?;
+            let bridge = all.iter().find(|l| l.name == own.bridge()).map(|l| l.index);
+            let plugged: HashSet<&str> = all.iter().filter(|l| bridge.is_some() && l.master == bridge).map(|l| l.name.as_str()).collect();
+            // The thread walks from one namespace to the next and ends afterwards.
             Ok(names
-                .into_iter()
+                .iter()
                 .map(|link| {
-                    let standing = namespace::exists(&link) && (!bridged || there.contains(&link));
-                    Found { link, standing }
+                    let there = if bridged { namespace::exists(link) } else { namespace::enter(link).unwrap_or(false) };
+                    let leads = if bridged { plugged.contains(link.as_str()) } else { namespace::index("eth0").is_some() };
+                    Found { link: link.clone(), standing: there && leads, there }
                 })
                 .collect())
+        })
+        .await?
+    }
+
+    async fn visitors(&self, spots: &[(String, Vec<IpAddr>)]) -> Result<Vec<usize>, Error> {
+        let names: Vec<String> = spots.iter().map(|(link, _)| link.clone()).collect();
+        self.apart(move |_| {
+            names
+                .into_iter()
+                .map(|link| match namespace::enter(&link) {
+                    Ok(true) => visits::established(Path::new("/proc/thread-self/net")).map(|all| all.len()),
+                    Ok(false) => Ok(0),
+                    Err(e) => Err(e),
+                })
+                .collect::<io::Result<Vec<usize>>>()
+                .map_err(Error::kernel("cannot list the connections"))
         })
         .await?
     }
@@ -335,13 +364,11 @@ impl Runtime for Native {
         .await?
     }
 
-    async fn remove(&self, ground: &Ground, spots: Vec<(String, Vec<IpAddr>)>) -> Result<(), Error> {
-        let ground = ground.clone();
+    async fn remove(&self, ground: Option<&Ground>, spots: Vec<(String, Vec<IpAddr>)>) -> Result<(), Error> {
+        let routed = ground.is_some_and(|g| g.interface.is_some());
         self.apart(move |own| -> Result<(), Error> {
             let host = Line::route().map_err(Error::kernel("cannot talk to the kernel's routing"))?;
-            if ground.interface.is_some()
-                && let Some(toward) = namespace::index(&own.hairpin())
-            {
+            if routed && let Some(toward) = namespace::index(&own.hairpin()) {
                 let routes = spots.iter().flat_map(|(_, ips)| ips).map(|ip| links::no_host_route(toward, *ip)).collect();
                 host.batch(routes).map_err(Error::kernel("cannot take routes away"))?;
             }
