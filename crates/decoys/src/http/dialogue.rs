@@ -212,10 +212,10 @@ impl Http {
             }
         }
         if let Some(file) = site.file(&path) {
-            return give(site, file, head, apache);
+            return give(site, &self.visit, file, head, apache);
         }
         if let Some(file) = path.ends_with('/').then(|| site.file(&format!("{path}index.html"))).flatten() {
-            return give(site, file, head, apache);
+            return give(site, &self.visit, file, head, apache);
         }
         if site.folder(&format!("{path}/")) || apache && matches!(path.as_str(), "/icons") {
             let scheme = if self.visit.tls { "https" } else { "http" };
@@ -271,7 +271,7 @@ fn address(head: &Head, site: &Site, fine: bool) -> (String, u16) {
 }
 
 /// A static file, with everything that conditions and ranges make of it.
-fn give(site: &Site, file: &File, head: &Head, apache: bool) -> Answer {
+fn give(site: &Site, visit: &Visit, file: &File, head: &Head, apache: bool) -> Answer {
     let zip = head.has_token("accept-encoding", "gzip")
         && file.zippable
         && !file.bytes.is_empty()
@@ -303,7 +303,7 @@ fn give(site: &Site, file: &File, head: &Head, apache: bool) -> Answer {
         None => head
             .header("if-modified-since")
             .and_then(parse_date)
-            .is_some_and(|t| if apache { modified <= t && t <= site.now } else { modified == t }),
+            .is_some_and(|t| if apache { modified <= t && t <= visit.at.seconds() } else { modified == t }),
     };
     let vary = |zippable: bool| if apache && zippable { vec![("Vary", "Accept-Encoding".to_owned())] } else { Vec::new() };
     if same {
@@ -335,7 +335,7 @@ fn give(site: &Site, file: &File, head: &Head, apache: bool) -> Answer {
             return Answer { status: 206, before, after, kind: file.kind.clone(), body: part, ..Answer::default() };
         }
         Some(list) => {
-            let boundary = site.boundary();
+            let boundary = site.boundary(visit);
             let (label, mut body) =
                 (if apache { ("Content-type", "Content-range") } else { ("Content-Type", "Content-Range") }, Vec::new());
             for (first, last) in list {

@@ -5,7 +5,11 @@ use flate2::{Compression, write::GzEncoder};
 use model::Micros;
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
-use std::{collections::BTreeMap, io::Write, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     dialogue::Conn,
@@ -27,6 +31,8 @@ pub(super) struct File {
     pub(super) kind: String,
     pub(super) modified: Micros,
     pub(super) zippable: bool,
+    /// Compressed once somebody asked for it.
+    zipped: OnceLock<Bytes>,
 }
 
 impl File {
@@ -40,6 +46,10 @@ impl File {
 
     /// The bytes as the product compresses them.
     pub(super) fn zipped(&self, product: Product) -> Bytes {
+        self.zipped.get_or_init(|| self.zip(product)).clone()
+    }
+
+    fn zip(&self, product: Product) -> Bytes {
         let (level, hint) = if product == Product::Apache { (6, 0) } else { (1, 4) };
         let mut zip = GzEncoder::new(Vec::new(), Compression::new(level));
         let _ = zip.write_all(&self.bytes);
@@ -66,14 +76,17 @@ pub(super) struct Site {
     pub(super) status: Option<u16>,
     pub(super) wordpress: bool,
     pub(super) javascript: bool,
-    pub(super) now: i64,
     pub(super) company: String,
     files: BTreeMap<String, File>,
-    tail: u64,
 }
 
 impl Site {
+    /// The site of the decky that is visited, the same for everybody.
     pub(super) fn of(visit: &Visit) -> Arc<Self> {
+        visit.shelf.once(|| Self::build(visit))
+    }
+
+    fn build(visit: &Visit) -> Self {
         let persona = &visit.persona;
         let software = persona.service(visit.service).map(|s| s.software.clone());
         let name = software.as_ref().map(|s| s.product.to_ascii_lowercase()).unwrap_or_default();
@@ -112,7 +125,7 @@ impl Site {
         let mut files = BTreeMap::new();
         furnish(visit, wordpress, &mut files);
         let mut rng = visit.derived_rng("http/server");
-        Arc::new(Self {
+        Self {
             product,
             server,
             patch,
@@ -122,11 +135,9 @@ impl Site {
             status: visit.knob("response_code").and_then(|c| c.parse().ok()).filter(|c| *c != 200),
             wordpress,
             javascript: rng.random_range(0..3) == 0,
-            now: visit.at.seconds(),
             company: persona.company.clone(),
             files,
-            tail: u64::from_be_bytes(visit.session.to_string().bytes().rev().take(8).collect::<Vec<_>>().try_into().unwrap_or([0; 8])),
-        })
+        }
     }
 
     pub(super) fn file(&self, path: &str) -> Option<&File> {
@@ -138,11 +149,12 @@ impl Site {
         path == "/" || path.ends_with('/') && self.files.range(path.to_owned()..).next().is_some_and(|(k, _)| k.starts_with(path))
     }
 
-    /// The boundary of a multipart answer.
-    pub(super) fn boundary(&self) -> String {
+    /// The boundary of a multipart answer on one visitor's connection.
+    pub(super) fn boundary(&self, visit: &Visit) -> String {
+        let tail = u64::from_be_bytes(visit.session.to_string().bytes().rev().take(8).collect::<Vec<_>>().try_into().unwrap_or([0; 8]));
         match self.product {
-            Product::Apache => format!("{:016x}", self.tail.rotate_left(13) ^ 0x5bd1_e995_9d1b_54a3),
-            Product::Nginx => format!("{:020}", self.tail % 100_000 + 1),
+            Product::Apache => format!("{:016x}", tail.rotate_left(13) ^ 0x5bd1_e995_9d1b_54a3),
+            Product::Nginx => format!("{:020}", tail % 100_000 + 1),
         }
     }
 
@@ -211,7 +223,7 @@ fn furnish(visit: &Visit, wordpress: bool, files: &mut BTreeMap<String, File>) {
     let mut put = |path: &str, kind: &str, bytes: String, rng: &mut ChaCha12Rng| {
         let modified = Micros(first + rng.random_range(0..span / 3));
         let zippable = kind.starts_with("text/") || kind.contains("javascript") || kind.contains("xml") && !kind.contains("svg");
-        files.insert(path.to_owned(), File { bytes: bytes.into(), kind: kind.to_owned(), modified, zippable });
+        files.insert(path.to_owned(), File { bytes: bytes.into(), kind: kind.to_owned(), modified, zippable, zipped: OnceLock::new() });
     };
     if wordpress {
         put("/wp-includes/css/dashicons.min.css", "text/css", "/* dashicons */\n".into(), &mut rng);

@@ -69,7 +69,7 @@ impl Redis {
     pub(super) fn setting(&self, name: &str) -> String {
         let name = alias(name);
         let changed = self.keys.note(&format!("config/{name}")).map(|v| String::from_utf8_lossy(&v).into_owned());
-        changed.or_else(|| self.settings.get(name).cloned()).unwrap_or_default()
+        changed.or_else(|| self.scene.settings.get(name).cloned()).unwrap_or_default()
     }
 
     pub(super) fn config(&mut self, args: &[Bytes]) -> Did {
@@ -78,7 +78,7 @@ impl Redis {
             b"get" => {
                 let patterns = args.get(2..).unwrap_or_default();
                 let mut found: Vec<(Bytes, String)> = Vec::new();
-                for name in self.settings.keys() {
+                for name in self.scene.settings.keys() {
                     if patterns.iter().any(|p| glob(p, name.as_bytes(), true)) {
                         found.push((Bytes::from_static(name.as_bytes()), self.setting(name)));
                     }
@@ -114,7 +114,7 @@ impl Redis {
         for pair in pairs.chunks(2) {
             let [name, value] = pair else { continue };
             let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
-            let known = self.settings.keys().copied().find(|k| *k == lower).ok_or_else(|| {
+            let known = self.scene.settings.keys().copied().find(|k| *k == lower).ok_or_else(|| {
                 Fail::from(format!("ERR Unknown option or number of arguments for CONFIG SET - '{}'", String::from_utf8_lossy(name)))
             })?;
             if wanted.iter().any(|(k, ..)| *k == known) {
@@ -129,7 +129,7 @@ impl Redis {
         }
         for (known, text) in changes {
             if known == "requirepass" {
-                self.scene.password = (!text.is_empty()).then(|| Bytes::from(text.clone()));
+                self.password = (!text.is_empty()).then(|| Bytes::from(text.clone()));
             }
             self.keys.set_note(&format!("config/{}", alias(known)), text);
         }
@@ -167,7 +167,7 @@ impl Redis {
             let fits = options.split(", ").any(|o| o.eq_ignore_ascii_case(value));
             return if fits { Ok(value.to_ascii_lowercase()) } else { Err(format!("argument(s) must be one of the following: {options}")) };
         }
-        let current = self.settings.get(name).map(String::as_str).unwrap_or_default();
+        let current = self.scene.settings.get(name).map(String::as_str).unwrap_or_default();
         if matches!(current, "yes" | "no") && name != "propagation-error-behavior" {
             return match value.to_ascii_lowercase().as_str() {
                 v @ ("yes" | "no") => Ok(v.to_owned()),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use model::{Micros, Outcome, Saw, SecretKind};
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     message::{Out, Parsed, Parser, integer},
@@ -62,12 +62,13 @@ pub(super) struct Client {
 #[derive(Debug)]
 pub(super) struct Redis {
     pub(super) visit: Visit,
-    pub(super) scene: Scene,
+    pub(super) scene: Arc<Scene>,
+    /// `requirepass` as this conversation knows it.
+    pub(super) password: Option<Bytes>,
     pub(super) client: Client,
     pub(super) keys: Keyspace,
     pub(super) out: Out,
     pub(super) now: Micros,
-    pub(super) settings: BTreeMap<&'static str, String>,
     parser: Parser,
     /// Files and notes of this turn, in order.
     pub(super) files: Vec<(String, Bytes)>,
@@ -77,16 +78,17 @@ pub(super) struct Redis {
 
 impl Redis {
     pub(super) fn new(visit: &Visit) -> Self {
-        let scene = Scene::of(visit);
+        let scene = visit.shelf.once(|| Scene::of(visit));
+        let password = scene.password.clone();
         let mut keys = Keyspace::new(visit.memory.clone(), scene.seed);
         let count = keys.note("connections").and_then(|b| integer(&b)).unwrap_or(0) + 1;
         keys.set_note("connections", count.to_string());
         let id = scene.uptime(visit.at) / 29 + scene.seed % 97 + scene.neighbours + 3 + u64::try_from(count).unwrap_or(0);
-        let client = Client { id, authed: scene.password.is_none(), ..Client::default() };
+        let client = Client { id, authed: password.is_none(), ..Client::default() };
         Self {
-            settings: scene::settings(&scene),
             visit: visit.clone(),
             scene,
+            password,
             client,
             keys,
             out: Out::new(),
@@ -281,7 +283,7 @@ impl Redis {
                     [_, user, secret] => (Some(user), secret),
                     _ => return Err(SYNTAX.into()),
                 };
-                if user.is_none() && self.scene.password.is_none() {
+                if user.is_none() && self.password.is_none() {
                     self.note_auth(user, secret, Outcome::Failure, reply);
                     return Err("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?".into());
                 }
@@ -299,7 +301,7 @@ impl Redis {
                 self.client.name = Bytes::new();
                 self.client.monitor = false;
                 self.client.reply_off = false;
-                self.client.authed = self.scene.password.is_none();
+                self.client.authed = self.password.is_none();
                 self.out.resp = 2;
                 self.out.simple("RESET");
             }
@@ -414,7 +416,7 @@ impl Redis {
 
     fn auth(&mut self, user: Option<&Bytes>, secret: &Bytes, reply: &mut Reply) -> Result<(), Fail> {
         let known = user.is_none_or(|u| u.as_ref() == b"default");
-        let right = known && self.scene.password.as_ref().is_none_or(|p| p == secret);
+        let right = known && self.password.as_ref().is_none_or(|p| p == secret);
         self.note_auth(user, secret, if right { Outcome::Success } else { Outcome::Failure }, reply);
         if right {
             self.client.authed = true;

@@ -27,6 +27,8 @@ pub(super) struct Scene {
     pub(super) memory_total: u64,
     pub(super) neighbours: u64,
     pub(super) protected: bool,
+    /// As `CONFIG GET *` tells them before anybody changed one, by name.
+    pub(super) settings: BTreeMap<&'static str, String>,
 }
 
 impl Scene {
@@ -45,7 +47,7 @@ impl Scene {
             .map_or_else(|| format!("Linux {} {}", persona.distro.kernel_release, persona.distro.machine), str::to_owned);
         let mut rng = visit.derived_rng("redis/server");
         let hex20 = |purpose: &str| hex::encode(visit.derive(purpose).get(..20).unwrap_or_default());
-        Self {
+        let mut scene = Self {
             major,
             version,
             os,
@@ -64,7 +66,10 @@ impl Scene {
                 - rng.random_range(0..3_000_000u64) / 4096 * 4096,
             neighbours: rng.random_range(1..4),
             protected: major >= 7 && !matches!(visit.knob("protected_configs"), Some("true" | "yes" | "on" | "1")),
-        }
+            settings: BTreeMap::new(),
+        };
+        scene.settings = settings(&scene);
+        scene
     }
 
     /// Seconds since the server started.
@@ -201,7 +206,7 @@ fn crypt64(bytes: &[u8]) -> String {
 }
 
 /// The settings as `CONFIG GET *` tells them on Debian, by name.
-pub(super) fn settings(scene: &Scene) -> BTreeMap<&'static str, String> {
+fn settings(scene: &Scene) -> BTreeMap<&'static str, String> {
     let mut map: BTreeMap<&'static str, String> =
         include_str!("config.txt").lines().map(|l| l.split_once(' ').map_or((l, String::new()), |(k, v)| (k, v.to_owned()))).collect();
     map.insert("port", scene.port.to_string());

@@ -485,7 +485,7 @@ impl Redis {
 
     fn acl(&mut self, args: &[Bytes]) -> Did {
         let sub = args.get(1).map(|s| s.to_ascii_lowercase()).unwrap_or_default();
-        let secret = self.scene.password.as_ref().map(|p| {
+        let secret = self.password.as_ref().map(|p| {
             use sha2::Digest;
             hex::encode(sha2::Sha256::digest(p))
         });

@@ -4,7 +4,7 @@ mod live;
 
 use model::Micros;
 use rand::Rng;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use live::{Live, Phase};
 
@@ -24,7 +24,7 @@ const BUDGET: usize = 512 * 1024;
 /// One visitor of the SSH server.
 pub(super) struct Ssh {
     visit: Visit,
-    profile: Profile,
+    profile: Arc<Profile>,
     step: Step,
     /// When the login must be through.
     grace: Micros,
@@ -44,7 +44,7 @@ impl Ssh {
     pub(super) fn new(visit: &Visit) -> Self {
         Self {
             visit: visit.clone(),
-            profile: Profile::of(&visit.persona),
+            profile: visit.shelf.once(|| Profile::of(&visit.persona)),
             step: Step::Identification,
             grace: visit.at.plus(GRACE),
             armed: None,

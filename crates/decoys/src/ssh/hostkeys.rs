@@ -12,6 +12,7 @@ use openssl::{
     sign::Signer,
 };
 use parking_lot::Mutex;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, OnceLock},
@@ -29,7 +30,13 @@ static KNOWN: LazyLock<Mutex<HashMap<[u8; 32], Arc<HostKeys>>>> = LazyLock::new(
 /// One key: its public blob and what signs.
 pub(super) struct HostKey {
     pub(super) blob: Bytes,
-    key: PKey<Private>,
+    key: Signing,
+}
+
+/// What signs.
+enum Signing {
+    Ed25519(Ed25519KeyPair),
+    Other(PKey<Private>),
 }
 
 /// The three keys of a decky.
@@ -84,20 +91,20 @@ impl HostKeys {
 impl HostKey {
     /// A signature blob (RFC 4253 §6.6) over `data`.
     pub(super) fn sign(&self, algorithm: &str, data: &[u8]) -> Result<Vec<u8>, ErrorStack> {
-        let raw = match algorithm {
-            "ssh-ed25519" => Signer::new_without_digest(&self.key)?.sign_oneshot_to_vec(data)?,
-            "ecdsa-sha2-nistp256" => {
+        let raw = match (&self.key, algorithm) {
+            (Signing::Ed25519(key), _) => key.sign(data).as_ref().to_vec(),
+            (Signing::Other(key), "ecdsa-sha2-nistp256") => {
                 let hash = openssl::sha::sha256(data);
-                let sig = EcdsaSig::sign(&hash, self.key.ec_key()?.as_ref())?;
+                let sig = EcdsaSig::sign(&hash, key.ec_key()?.as_ref())?;
                 Writer::new().mpint(&sig.r().to_vec()).mpint(&sig.s().to_vec()).0
             }
-            _ => {
+            (Signing::Other(key), _) => {
                 let digest = match algorithm {
                     "rsa-sha2-512" => MessageDigest::sha512(),
                     "rsa-sha2-256" => MessageDigest::sha256(),
                     _ => MessageDigest::sha1(),
                 };
-                let mut signer = Signer::new(digest, &self.key)?;
+                let mut signer = Signer::new(digest, key)?;
                 signer.sign_oneshot_to_vec(data)?
             }
         };
@@ -106,9 +113,9 @@ impl HostKey {
 }
 
 fn ed25519(seed: &[u8; 32]) -> Result<HostKey, ErrorStack> {
-    let key = keys::ed25519(seed)?;
-    let blob = Writer::new().string(b"ssh-ed25519").string(&key.raw_public_key()?).0.into();
-    Ok(HostKey { blob, key })
+    let key = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| ErrorStack::get())?;
+    let blob = Writer::new().string(b"ssh-ed25519").string(key.public_key().as_ref()).0.into();
+    Ok(HostKey { blob, key: Signing::Ed25519(key) })
 }
 
 fn ecdsa(seed: &[u8; 32]) -> Result<HostKey, ErrorStack> {
@@ -117,12 +124,12 @@ fn ecdsa(seed: &[u8; 32]) -> Result<HostKey, ErrorStack> {
     let mut ctx = BigNumContext::new()?;
     let point = ec.public_key().to_bytes(ec.group(), PointConversionForm::UNCOMPRESSED, &mut ctx)?;
     let blob = Writer::new().string(b"ecdsa-sha2-nistp256").string(b"nistp256").string(&point).0.into();
-    Ok(HostKey { blob, key })
+    Ok(HostKey { blob, key: Signing::Other(key) })
 }
 
 fn rsa(seed: &[u8; 32]) -> Result<HostKey, ErrorStack> {
     let key = keys::rsa(seed, RSA_BITS)?;
     let inner = key.rsa()?;
     let blob = Writer::new().string(b"ssh-rsa").mpint(&inner.e().to_vec()).mpint(&inner.n().to_vec()).0.into();
-    Ok(HostKey { blob, key })
+    Ok(HostKey { blob, key: Signing::Other(key) })
 }

@@ -4,11 +4,12 @@ use openssl::{
     bn::{BigNum, BigNumContext},
     derive::Deriver,
     ec::{EcGroup, EcKey, EcPoint, PointConversionForm},
-    hash::{MessageDigest, hash},
     nid::Nid,
-    pkey::{Id, PKey},
+    pkey::PKey,
+    sha::{Sha256, Sha384, Sha512},
 };
 use rand::Rng;
+use ring::{agreement, rand::SystemRandom};
 
 use super::{
     cipher::{Cipher, CipherKind},
@@ -39,6 +40,24 @@ pub(super) enum Hash {
     Sha512,
 }
 
+impl Hash {
+    /// The hash of `parts`, one behind the other.
+    fn of(self, parts: &[&[u8]]) -> Vec<u8> {
+        macro_rules! hashed {
+            ($hasher:ident) => {{
+                let mut hasher = $hasher::new();
+                parts.iter().for_each(|part| hasher.update(part));
+                hasher.finish().to_vec()
+            }};
+        }
+        match self {
+            Self::Sha256 => hashed!(Sha256),
+            Self::Sha384 => hashed!(Sha384),
+            Self::Sha512 => hashed!(Sha512),
+        }
+    }
+}
+
 /// A safe prime of RFC 3526.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Modulus {
@@ -64,30 +83,30 @@ impl Method {
         })
     }
 
-    fn digest(self) -> MessageDigest {
+    fn hash(self) -> Hash {
         match self {
-            Self::Sntrup | Self::Nist(_, Hash::Sha512) | Self::Group(_, Hash::Sha512) => MessageDigest::sha512(),
-            Self::Nist(_, Hash::Sha384) | Self::Group(_, Hash::Sha384) => MessageDigest::sha384(),
-            _ => MessageDigest::sha256(),
+            Self::Nist(_, hash) | Self::Group(_, hash) => hash,
+            Self::Sntrup => Hash::Sha512,
+            Self::MlKem | Self::Curve25519 | Self::GroupExchange => Hash::Sha256,
         }
     }
 }
 
 /// What a client's KEXINIT says, as far as it matters.
 #[derive(Debug)]
-pub(super) struct Proposal {
-    lists: [String; 8],
+pub(super) struct Proposal<'a> {
+    lists: [&'a [u8]; 8],
     follows: bool,
 }
 
-impl Proposal {
+impl<'a> Proposal<'a> {
     /// Parses a KEXINIT payload.
-    pub(super) fn read(payload: &[u8]) -> Result<Self, Malformed> {
+    pub(super) fn read(payload: &'a [u8]) -> Result<Self, Malformed> {
         let mut r = Reader(payload);
         r.take(17)?;
-        let mut lists: [String; 8] = Default::default();
+        let mut lists: [&[u8]; 8] = Default::default();
         for list in &mut lists {
-            *list = String::from_utf8_lossy(r.cstring()?).into_owned();
+            *list = r.cstring()?;
         }
         r.cstring()?;
         r.cstring()?;
@@ -98,7 +117,7 @@ impl Proposal {
     }
 
     fn offers(&self, name: &str) -> bool {
-        self.lists.first().is_some_and(|l| l.split(',').any(|n| n == name))
+        self.lists.first().is_some_and(|l| names(l).any(|n| n == name.as_bytes()))
     }
 
     /// The client understands EXT_INFO.
@@ -126,19 +145,19 @@ pub(super) struct Choice {
 
 impl Choice {
     /// The first of the client's that we have too, list by list; without one the product closes.
-    pub(super) fn between(client: &Proposal, profile: &Profile) -> Option<Self> {
-        let [kex, keys, cipher_in, cipher_out, mac_in, mac_out, zip_in, zip_out] = &client.lists;
-        let cipher = |list: &str| CipherKind::named(common(list, profile.ciphers)?);
+    pub(super) fn between(client: &Proposal<'_>, profile: &Profile) -> Option<Self> {
+        let [kex, keys, cipher_in, cipher_out, mac_in, mac_out, zip_in, zip_out] = client.lists;
+        let cipher = |list: &[u8]| CipherKind::named(common(list, profile.ciphers)?);
         let ciphers = [cipher(cipher_in)?, cipher(cipher_out)?];
-        let mac = |list: &str, cipher: CipherKind| {
+        let mac = |list: &[u8], cipher: CipherKind| {
             if cipher.tag > 0 { Some(None) } else { MacKind::named(common(list, profile.macs)?).map(Some) }
         };
         let [first, second] = ciphers;
-        let compress = |list: &str| Some(common(list, COMPRESSION)? != "none");
+        let compress = |list: &[u8]| Some(common(list, COMPRESSION)? != "none");
         let kex_name = common(kex, &profile.kex)?;
         let host_key = common(keys, profile.host_keys)?.to_owned();
-        let head = |list: &str| list.split(',').next().unwrap_or_default().to_owned();
-        let guessed = head(kex) == head(&profile.kex) && head(keys) == head(profile.host_keys);
+        let same_head = |client: &[u8], server: &str| names(client).next() == names(server.as_bytes()).next();
+        let guessed = same_head(kex, &profile.kex) && same_head(keys, profile.host_keys);
         Some(Self {
             method: Method::named(kex_name)?,
             host_key,
@@ -165,18 +184,23 @@ impl Choice {
             return Err(Bye::Silent);
         };
         let [iv, key, integrity] = if index == 0 { *b"ACE" } else { *b"BDF" };
-        let iv = agreed.derive(iv, session, cipher.iv)?;
-        let key = agreed.derive(key, session, cipher.key)?;
+        let iv = agreed.derive(iv, session, cipher.iv);
+        let key = agreed.derive(key, session, cipher.key);
         let mac = match mac {
-            Some(kind) => Some(Mac::new(kind, &agreed.derive(integrity, session, kind.key)?)?),
+            Some(kind) => Some(Mac::new(kind, &agreed.derive(integrity, session, kind.key))?),
             None => None,
         };
         Ok(Keys { cipher: Cipher::new(cipher, &key, &iv, seal)?, mac, compress })
     }
 }
 
-fn common<'a>(client: &'a str, server: &str) -> Option<&'a str> {
-    client.split(',').find(|name| !name.is_empty() && server.split(',').any(|s| s == *name))
+fn common<'a>(client: &[u8], server: &'a str) -> Option<&'a str> {
+    let ours = |name: &[u8]| server.split(',').find(|s| s.as_bytes() == name);
+    names(client).filter(|name| !name.is_empty()).find_map(ours)
+}
+
+fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&b| b == b',')
 }
 
 /// Our KEXINIT payload.
@@ -204,19 +228,18 @@ pub(super) struct Agreed {
     /// Encoded as the method prescribes: an mpint or a string.
     secret: Vec<u8>,
     pub(super) hash: Vec<u8>,
-    digest: MessageDigest,
+    digest: Hash,
 }
 
 impl Agreed {
-    fn derive(&self, letter: u8, session: &[u8], bytes: usize) -> Result<Vec<u8>, Bye> {
-        let base = [&self.secret[..], &self.hash].concat();
-        let mut out = hash(self.digest, &[&base[..], &[letter], session].concat())?.to_vec();
+    fn derive(&self, letter: u8, session: &[u8], bytes: usize) -> Vec<u8> {
+        let mut out = self.digest.of(&[&self.secret, &self.hash, &[letter], session]);
         while out.len() < bytes {
-            let more = hash(self.digest, &[&base[..], &out].concat())?;
+            let more = self.digest.of(&[&self.secret, &self.hash, &out]);
             out.extend_from_slice(&more);
         }
         out.truncate(bytes);
-        Ok(out)
+        out
     }
 }
 
@@ -279,7 +302,7 @@ pub(super) fn answer(
             let (ciphertext, first) = sntrup::encapsulate(lattice, rng);
             let (public, second) = x25519(curve)?;
             let blob = [ciphertext, public].concat();
-            let secret = openssl::sha::sha512(&[&first[..], &second].concat());
+            let secret = Hash::Sha512.of(&[&first, &second]);
             (Writer::new().string(&blob).0, head.string(theirs).string(&blob), Writer::new().string(&secret).0)
         }
         Method::MlKem => {
@@ -289,7 +312,7 @@ pub(super) fn answer(
             let (ciphertext, first) = mlkem::encapsulate(lattice, &seed)?.ok_or(Bye::Silent)?;
             let (public, second) = x25519(curve)?;
             let blob = [ciphertext, public].concat();
-            let secret = openssl::sha::sha256(&[&first[..], &second].concat());
+            let secret = Hash::Sha256.of(&[&first, &second]);
             (Writer::new().string(&blob).0, head.string(theirs).string(&blob), Writer::new().string(&secret).0)
         }
         Method::Nist(curve, _) => {
@@ -308,22 +331,20 @@ pub(super) fn answer(
             (Writer::new().mpint(&ours).0, body.mpint(theirs).mpint(&ours), Writer::new().mpint(&secret).0)
         }
     };
-    let digest = method.digest();
-    let hashed = hash(digest, &body.raw(&secret).0)?.to_vec();
-    Ok((ours, Agreed { secret, hash: hashed, digest }))
+    let digest = method.hash();
+    let hash = digest.of(&[&body.0, &secret]);
+    Ok((ours, Agreed { secret, hash, digest }))
 }
 
 /// Our public value and the shared secret.
 fn x25519(theirs: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Bye> {
-    if theirs.len() != 32 {
-        return Err(Bye::Silent);
-    }
-    let mine = PKey::generate_x25519()?;
-    let peer = PKey::public_key_from_raw_bytes(theirs, Id::X25519)?;
-    let mut deriver = Deriver::new(&mine)?;
-    deriver.set_peer(&peer)?;
-    let secret = deriver.derive_to_vec()?;
-    Ok((mine.raw_public_key()?, secret))
+    let failed = |_| Bye::Silent;
+    let mine = agreement::EphemeralPrivateKey::generate(&agreement::X25519, &SystemRandom::new()).map_err(failed)?;
+    let public = mine.compute_public_key().map_err(failed)?.as_ref().to_vec();
+    // Values of another length and those that make a secret of zeros are refused here, as the product does.
+    let theirs = agreement::UnparsedPublicKey::new(&agreement::X25519, theirs);
+    let secret = agreement::agree_ephemeral(mine, &theirs, <[u8]>::to_vec).map_err(failed)?;
+    Ok((public, secret))
 }
 
 fn ecdh(curve: Nid, theirs: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Bye> {
@@ -376,7 +397,7 @@ fn diffie_hellman(p: &BigNum, generator: u8, theirs: &[u8], rng: &mut impl Rng) 
 pub(super) fn rehearsed(told: &Transcript<'_>, mine: &[u8], theirs: &[u8], secret: &[u8]) -> Agreed {
     let head = Writer::new().string(told.client_banner).string(told.server_banner).string(told.client_init).string(told.server_init);
     let secret = Writer::new().mpint(secret).0;
-    let digest = MessageDigest::sha256();
-    let hashed = hash(digest, &head.string(told.host_key).string(mine).string(theirs).raw(&secret).0).unwrap().to_vec();
-    Agreed { secret, hash: hashed, digest }
+    let digest = Hash::Sha256;
+    let hash = digest.of(&[&head.string(told.host_key).string(mine).string(theirs).raw(&secret).0]);
+    Agreed { secret, hash, digest }
 }

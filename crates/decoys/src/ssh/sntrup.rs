@@ -39,18 +39,19 @@ fn hash(prefix: u8, parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
-/// A random small polynomial of weight exactly W.
+/// A random small polynomial of weight exactly W: a shuffle that stops when the places of all signs are drawn.
 fn short(rng: &mut impl Rng) -> [i8; P] {
-    let mut keyed: Vec<(u32, i8)> = (0..P)
-        .map(|i| {
-            let v = rng.next_u32();
-            if i < W { (v >> 2, if v & 2 == 0 { 1 } else { -1 }) } else { (v >> 2, 0) }
-        })
-        .collect();
-    keyed.sort_by_key(|(k, _)| *k);
+    let mut places: [u16; P] = std::array::from_fn(|i| u16::try_from(i).unwrap_or_default());
     let mut out = [0i8; P];
-    for (to, (_, from)) in out.iter_mut().zip(keyed) {
-        *to = from;
+    for i in 0..W {
+        let v = rng.next_u64();
+        // The high part picks the place: biased by less than 2^-50. The lowest bit is the sign.
+        let left = u64::try_from(P - i).unwrap_or(1);
+        let picked = usize::try_from((u128::from(v) * u128::from(left)) >> 64).unwrap_or_default();
+        places.swap(i, i + picked);
+        if let Some(to) = places.get(i).and_then(|&at| out.get_mut(usize::from(at))) {
+            *to = if v & 1 == 0 { 1 } else { -1 };
+        }
     }
     out
 }
@@ -58,14 +59,24 @@ fn short(rng: &mut impl Rng) -> [i8; P] {
 /// `h * r` in Z/q[x]/(x^761 - x - 1), coefficients in -2295..=2295.
 fn multiply(h: &[i32; P], r: &[i8; P]) -> [i32; P] {
     let mut wide = [0i32; 2 * P];
+    // Sums of up to 14 coefficients fit 16 bits, and twice as many of these are added at a time.
+    let h: [i16; P] = h.map(|v| i16::try_from(v).unwrap_or_default());
+    let mut narrow = [0i16; 2 * P];
+    let mut sums = 0;
     for (i, &c) in r.iter().enumerate() {
-        let Some(to) = wide.get_mut(i..i + P) else { continue };
+        let Some(to) = narrow.get_mut(i..i + P) else { continue };
         match c {
-            1 => to.iter_mut().zip(h).for_each(|(t, v)| *t += v),
-            -1 => to.iter_mut().zip(h).for_each(|(t, v)| *t -= v),
-            _ => {}
+            1 => to.iter_mut().zip(&h).for_each(|(t, v)| *t = t.wrapping_add(*v)),
+            -1 => to.iter_mut().zip(&h).for_each(|(t, v)| *t = t.wrapping_sub(*v)),
+            _ => continue,
+        }
+        sums += 1;
+        if sums == 14 {
+            widen(&mut narrow, &mut wide);
+            sums = 0;
         }
     }
+    widen(&mut narrow, &mut wide);
     let mut out = [0i32; P];
     // x^(761+i) = x^(i+1) + x^i, from the top down.
     for i in (P..2 * P - 1).rev() {
@@ -81,6 +92,12 @@ fn multiply(h: &[i32; P], r: &[i8; P]) -> [i32; P] {
         *to = centre(from);
     }
     out
+}
+
+fn widen(narrow: &mut [i16; 2 * P], wide: &mut [i32; 2 * P]) {
+    for (to, from) in wide.iter_mut().zip(narrow) {
+        *to += i32::from(std::mem::take(from));
+    }
 }
 
 fn centre(v: i32) -> i32 {

@@ -1,9 +1,10 @@
 //! A visitor's connection: TCP, with or without TLS on top. Holds no buffer while nothing is going on.
 
 use bytes::BytesMut;
+use nix::sys::socket::{MsgFlags, recv};
 use openssl::ssl::{Ssl, SslContext};
-use std::{cell::RefCell, io, time::Duration};
-use tokio::net::TcpStream;
+use std::{cell::RefCell, io, os::fd::AsRawFd, time::Duration};
+use tokio::{io::Interest, net::TcpStream};
 
 use super::tls::{Pipe, hello_length};
 
@@ -44,8 +45,6 @@ impl Line {
     /// Reads what is there without waiting and without asking the reactor first: for a connection so new that the
     /// reactor knows nothing about it.
     pub(super) fn read_at_once(&mut self, input: &mut BytesMut) -> io::Result<Read> {
-        use nix::sys::socket::{MsgFlags, recv};
-        use std::os::fd::AsRawFd;
         SCRATCH.with_borrow_mut(|scratch| match recv(self.stream.as_raw_fd(), scratch, MsgFlags::MSG_DONTWAIT) {
             Ok(0) => Ok(Read::End),
             Ok(n) => {
@@ -177,14 +176,23 @@ impl Line {
 
 /// Adds what is there to `input`, without waiting.
 pub(super) fn read_plain(stream: &TcpStream, input: &mut BytesMut, count: &mut u64) -> io::Result<Read> {
-    SCRATCH.with_borrow_mut(|scratch| match stream.try_read(scratch) {
-        Ok(0) => Ok(Read::End),
-        Ok(n) => {
-            *count += n as u64;
-            input.extend_from_slice(scratch.get(..n).unwrap_or_default());
-            Ok(Read::Some(n))
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut read = None;
+        let tried = stream.try_io(Interest::READABLE, || {
+            let n = recv(stream.as_raw_fd(), scratch, MsgFlags::MSG_DONTWAIT)?;
+            read = Some(n);
+            // Less than there was room for: all is taken. The reactor hears so now and not from a second, empty read.
+            if n > 0 && n < CHUNK { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (read, tried) {
+            (Some(0), _) => Ok(Read::End),
+            (Some(n), _) => {
+                *count += n as u64;
+                input.extend_from_slice(scratch.get(..n).unwrap_or_default());
+                Ok(Read::Some(n))
+            }
+            (None, Err(e)) if !matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Err(e),
+            (None, _) => Ok(Read::None),
         }
-        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(Read::None),
-        Err(e) => Err(e),
     })
 }

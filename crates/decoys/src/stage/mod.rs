@@ -14,6 +14,7 @@ pub mod recording;
 pub mod rehearse;
 pub mod scribe;
 mod session;
+pub mod shelf;
 pub mod side;
 mod socket;
 pub mod tls;
@@ -50,6 +51,7 @@ use memories::{Bounds, Memories};
 use memory::Memory;
 use scribe::{Page, Scribe};
 use session::{Session, now};
+use shelf::Shelf;
 use side::{SideDoors, SideSockets};
 
 /// How often what attackers left goes to the disk.
@@ -129,6 +131,7 @@ struct Entrance {
     local: SocketAddr,
     knobs: Arc<BTreeMap<String, String>>,
     side: Option<Arc<SideSockets>>,
+    shelf: Shelf,
 }
 
 impl Stage {
@@ -156,6 +159,8 @@ impl Stage {
         let stage = Self { shared, deckies: Arc::default(), table, tasks: TaskTracker::new(), chores: CancellationToken::new() };
         let shared = Arc::clone(&stage.shared);
         tokio::spawn(stage.chores.clone().run_until_cancelled_owned(async move { shared.scribe.keep_trying().await }));
+        let shared = Arc::clone(&stage.shared);
+        tokio::spawn(stage.chores.clone().run_until_cancelled_owned(async move { shared.scribe.keep_punctual().await }));
         let shared = Arc::clone(&stage.shared);
         tokio::spawn(stage.chores.clone().run_until_cancelled_owned(async move {
             loop {
@@ -232,6 +237,7 @@ impl Stage {
                     local: SocketAddr::new(local.ip().to_canonical(), local.port()),
                     knobs,
                     side: side.get(decoy.name).cloned(),
+                    shelf: Shelf::default(),
                 });
                 let (shared, decky, tasks) = (Arc::clone(&self.shared), Arc::clone(&decky), self.tasks.clone());
                 run.push(Box::new(move || {
@@ -350,7 +356,9 @@ async fn welcome(shared: Arc<Shared>, decky: Arc<Playing>, entrance: Arc<Entranc
         };
         let syn = socket::saved_syn(&stream);
         let local = if entrance.local.ip().is_unspecified() {
-            stream.local_addr().map_or(entrance.local, |l| SocketAddr::new(l.ip().to_canonical(), l.port()))
+            let told = syn.as_ref().and_then(|syn| socket::destination(syn.as_bytes()));
+            let ip = told.or_else(|| Some(stream.local_addr().ok()?.ip().to_canonical()));
+            SocketAddr::new(ip.unwrap_or(entrance.local.ip()), entrance.local.port())
         } else {
             entrance.local
         };
@@ -358,6 +366,7 @@ async fn welcome(shared: Arc<Shared>, decky: Arc<Playing>, entrance: Arc<Entranc
         let doors = entrance.side.as_ref().map(|s| SideDoors::of(Arc::clone(&s.free))).unwrap_or_default();
         let mut visit = visit(&decky.persona, entrance.service, &entrance.knobs, peer, local, memory, doors);
         visit.tls = entrance.tls;
+        visit.shelf = entrance.shelf.clone();
         let session = Session::new(Arc::clone(&shared), Arc::clone(&decky), Arc::clone(&entrance), stream, visit, ticket);
         tasks.spawn(session.run(syn));
     }
@@ -400,6 +409,7 @@ fn visit(
         at,
         memory,
         side,
+        shelf: Shelf::default(),
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use super::{memory::Memory, side::SideDoors};
+use super::{memory::Memory, shelf::Shelf, side::SideDoors};
 use crate::decoy::{Act, Answerer, Decoy, Dialogue, Heard, Reply, Side, Speaks, Visit};
 
 /// When every rehearsal begins: 2026-03-02T09:15:00Z, a Monday.
@@ -115,6 +115,7 @@ pub fn visit(persona: Persona, service: &'static str) -> Visit {
         at: NOW,
         memory: Memory::default(),
         side: SideDoors::of(Arc::new(parking_lot::Mutex::new(vec![40_001, 40_002]))),
+        shelf: Shelf::default(),
     }
 }
 

@@ -1,4 +1,8 @@
 //! Writes what was seen to the spool, in order, whatever the disk does.
+//!
+//! What an answer depends on is written before the answer leaves ([`Scribe::write`]). What no answer depends on (that
+//! somebody came and has not spoken yet, that somebody left) goes with the next write of anybody, at the latest
+//! [`LATEST`] after ([`Scribe::write_soon`]): under load one write serves many conversations.
 
 use model::Event;
 use parking_lot::Mutex;
@@ -10,11 +14,21 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// How long an event that no answer depends on may wait for company.
+pub const LATEST: Duration = Duration::from_millis(2);
+
+/// Bytes of such events that do not wait any longer.
+const MANY: usize = 64 * 1024;
+
 /// The one way events leave the stage. While the spool cannot be written, events wait in memory in
 /// their order; when that is full too, [`Scribe::room`] holds everybody until there is room again.
 #[derive(Debug)]
 pub struct Scribe {
     spool: Spool,
+    /// What waits for company. Its lock is held while anything is written, so that a conversation's events stay in
+    /// their order.
+    late: Mutex<Page>,
+    someone_late: Notify,
     backlog: Mutex<Backlog>,
     waiting: AtomicBool,
     /// Whether the trouble at hand was logged.
@@ -53,6 +67,17 @@ impl Page {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
+
+    /// Takes over all events of `other`, behind its own.
+    fn join(&mut self, other: &mut Self) {
+        let other = std::mem::take(other);
+        if self.is_empty() {
+            *self = other;
+        } else {
+            self.records.extend_from_slice(&other.records);
+            self.events += other.events;
+        }
+    }
 }
 
 impl Scribe {
@@ -60,6 +85,8 @@ impl Scribe {
     pub fn new(spool: Spool, limit: usize) -> Self {
         Self {
             spool,
+            late: Mutex::default(),
+            someone_late: Notify::new(),
             backlog: Mutex::default(),
             waiting: AtomicBool::new(false),
             said: AtomicBool::new(false),
@@ -70,9 +97,44 @@ impl Scribe {
         }
     }
 
-    /// Writes a page and empties it. When this returns the events are in the spool or, if it cannot be
-    /// written, in the queue for it.
+    /// Writes a page and empties it, after everything that waited for company. When this returns the events are in
+    /// the spool or, if it cannot be written, in the queue for it.
     pub fn write(&self, page: &mut Page) {
+        let mut late = self.late.lock();
+        if late.is_empty() {
+            self.put(page);
+        } else {
+            late.join(page);
+            self.put(&mut late);
+        }
+    }
+
+    /// Takes a page that no answer depends on and empties it. It is written with the next page of anybody, within
+    /// [`LATEST`] if [`Scribe::keep_punctual`] runs.
+    pub fn write_soon(&self, page: &mut Page) {
+        if page.is_empty() {
+            return;
+        }
+        let mut late = self.late.lock();
+        let first = late.is_empty();
+        late.join(page);
+        if late.records.len() > MANY {
+            self.put(&mut late);
+        } else if first {
+            self.someone_late.notify_one();
+        }
+    }
+
+    /// Writes what waited long enough, as long as the program runs.
+    pub async fn keep_punctual(&self) {
+        loop {
+            self.someone_late.notified().await;
+            tokio::time::sleep(LATEST).await;
+            self.write(&mut Page::default());
+        }
+    }
+
+    fn put(&self, page: &mut Page) {
         if page.is_empty() {
             return;
         }
@@ -159,6 +221,7 @@ impl Scribe {
 
     /// Brings everything to the disk, as far as possible.
     pub fn sync(&self) {
+        self.write(&mut Page::default());
         self.retry();
         if let Err(e) = self.spool.sync() {
             tracing::error!("{e}");

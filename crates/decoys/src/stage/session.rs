@@ -41,6 +41,8 @@ pub(super) struct Session {
     line: Line,
     input: BytesMut,
     page: Page,
+    /// Events of this conversation may still wait for company in front of the spool.
+    late: bool,
     recording: Option<Box<Recording>>,
     recordings: u32,
     side: Option<Box<SideLine>>,
@@ -74,6 +76,7 @@ impl Session {
             visit,
             input: BytesMut::new(),
             page: Page::default(),
+            late: false,
             recording: None,
             recordings: 0,
             side: None,
@@ -112,7 +115,7 @@ impl Session {
             why,
         };
         self.note_at(now(), disconnect);
-        self.shared.scribe.write(&mut self.page);
+        self.shared.scribe.write_soon(&mut self.page);
         self.shared.memories.leave(&self.visit.persona.decky, self.visit.peer.ip());
     }
 
@@ -167,9 +170,17 @@ impl Session {
         Ok(())
     }
 
-    /// Before a wait: everything noted is in the spool and no empty buffer is held.
+    /// Before an answer: everything noted is in the spool.
+    fn write(&mut self) {
+        if std::mem::take(&mut self.late) || !self.page.is_empty() {
+            self.shared.scribe.write(&mut self.page);
+        }
+    }
+
+    /// Before a wait: everything noted is on its way to the spool and no empty buffer is held.
     fn settle(&mut self) {
-        self.shared.scribe.write(&mut self.page);
+        self.late |= !self.page.is_empty();
+        self.shared.scribe.write_soon(&mut self.page);
         if let Some(recording) = &mut self.recording {
             recording.flush();
         }
@@ -294,7 +305,7 @@ impl Session {
         if out.is_empty() {
             return Ok(());
         }
-        self.shared.scribe.write(&mut self.page);
+        self.write();
         let parts = std::mem::take(out);
         let joined;
         let bytes: &[u8] = match parts.as_slice() {
@@ -384,7 +395,7 @@ impl Session {
         if let Some(hello) = tls::hello(first) {
             self.note(Saw::TlsClientHello { hello: Captured::copy(hello) });
         }
-        self.shared.scribe.write(&mut self.page);
+        self.write();
         let context = self.decky.tls(&self.shared, self.visit.service).await.ok_or(Why::Broken)?;
         let shaken = tokio::select! {
             biased;

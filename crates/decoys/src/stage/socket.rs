@@ -1,7 +1,11 @@
 //! What the standard library does not offer about sockets.
 
 use model::Captured;
-use std::{io, net::TcpListener as StdListener, os::fd::AsRawFd};
+use std::{
+    io,
+    net::{IpAddr, TcpListener as StdListener},
+    os::fd::AsRawFd,
+};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Makes a handed-over listener ready: not blocking, answers leave at once (accepted connections inherit
@@ -34,4 +38,13 @@ pub(super) fn saved_syn(stream: &TcpStream) -> Option<Captured> {
         unsafe { libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_SAVED_SYN, buffer.as_mut_ptr().cast(), &raw mut size) };
     let syn = buffer.get(..size as usize).filter(|s| result == 0 && !s.is_empty())?;
     Some(Captured::copy(syn))
+}
+
+/// Whom a saved SYN was sent to (RFC 791 §3.1, RFC 8200 §3).
+pub(super) fn destination(syn: &[u8]) -> Option<IpAddr> {
+    match syn.first()? >> 4 {
+        4 => syn.get(16..20)?.first_chunk::<4>().map(|&ip| ip.into()),
+        6 => syn.get(24..40)?.first_chunk::<16>().map(|&ip| IpAddr::from(ip).to_canonical()),
+        _ => None,
+    }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use decoys::{
     Visit,
     shell::{Console, Login, Shell, Tty},
-    stage::{memory::Memory, side::SideDoors},
+    stage::{memory::Memory, shelf::Shelf, side::SideDoors},
 };
 use model::{Account, DeckyId, Distro, FileWay, Id, Micros, OsFamily, Persona, Saw, Service, Software};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -116,6 +116,7 @@ pub fn visit(persona: &Arc<Persona>, memory: &Memory) -> Visit {
         at: NOW,
         memory: memory.clone(),
         side: SideDoors::default(),
+        shelf: Shelf::default(),
     }
 }
 
