@@ -4,10 +4,15 @@ use decoys::stage::rehearse::Rehearsal;
 
 /// Input is cut into messages at 0xff 0xfe; between them time passes.
 pub fn converse(decoy: &str, input: &[u8]) {
+    converse_cut(decoy, input, [0xff, 0xfe]);
+}
+
+/// The same with another cut, for protocols in which 0xff 0xfe means something.
+pub fn converse_cut(decoy: &str, input: &[u8], cut: [u8; 2]) {
     let mut talk = Rehearsal::of(decoy).expect("a decoy of the table");
     let mut rest = input;
     loop {
-        let end = rest.windows(2).position(|pair| pair == [0xff, 0xfe]);
+        let end = rest.windows(2).position(|pair| pair == cut);
         let (message, next) = match end {
             Some(at) => (&rest[..at], Some(&rest[at + 2..])),
             None => (rest, None),

@@ -209,6 +209,8 @@ pub struct Kept {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     Send(Bytes),
+    /// One byte out of band (TCP urgent data), after everything sent before.
+    Urgent(u8),
     /// Written to the spool before any later `Send` of the same turn leaves.
     Note(Saw),
     Keep(Kept),
@@ -264,6 +266,11 @@ impl Reply {
     /// Sends bytes to the visitor. Consecutive sends are joined.
     pub fn send(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
+    }
+
+    /// Sends one byte as TCP urgent data: a client that does not read it inline never sees it.
+    pub fn send_urgent(&mut self, byte: u8) {
+        self.act(Act::Urgent(byte));
     }
 
     /// Notes what was seen.

@@ -16,12 +16,13 @@ pub mod shell;
 pub mod smtp;
 pub mod ssh;
 pub mod stage;
+pub mod telnet;
 
 pub use decoy::{Answerer, Decoy, Dialogue, Door, Heard, Knob, KnobKind, Reply, Speaks, Visit};
 
 /// Every decoy there is, alphabetical. The catalogue, the dashboard's form and the fleet's port plan
 /// are all read from it.
-pub static ALL: &[&Decoy] = &[&ftp::FTP, &http::HTTP, &http::HTTPS, &mysql::MYSQL, &redis::REDIS, &smtp::SMTP, &ssh::SSH];
+pub static ALL: &[&Decoy] = &[&ftp::FTP, &http::HTTP, &http::HTTPS, &mysql::MYSQL, &redis::REDIS, &smtp::SMTP, &ssh::SSH, &telnet::TELNET];
 
 /// The decoy called `name`.
 pub fn find(name: &str) -> Option<&'static Decoy> {

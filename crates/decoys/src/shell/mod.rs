@@ -134,6 +134,11 @@ impl Shell {
         s.rows = rows;
     }
 
+    /// Whether `^C` and its kin typed now are signals rather than input.
+    pub fn takes_signals(&self) -> bool {
+        self.kernel.state.lock().modes.signals
+    }
+
     /// A time asked for with [`Console::wake_after`] has come.
     pub fn wake(&mut self, out: &mut dyn Console) {
         self.kernel.begin(out.now());

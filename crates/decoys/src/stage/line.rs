@@ -99,6 +99,16 @@ impl Line {
         Ok(())
     }
 
+    /// Sends one byte out of band, if there is room and no TLS: nothing waits for it.
+    pub(super) fn urgent(&mut self, byte: u8) {
+        use nix::sys::socket::{MsgFlags, send};
+        use std::os::fd::AsRawFd;
+        let flags = MsgFlags::MSG_OOB | MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        if self.tls.is_none() && send(self.stream.as_raw_fd(), &[byte], flags).is_ok() {
+            self.bytes_out += 1;
+        }
+    }
+
     /// Reads the client's first TLS message as it stands on the wire. `Ok(None)`: it ended before that.
     /// `Ok(Some(bytes))` may be no TLS at all; at most 64 KiB.
     pub(super) async fn first_words(&mut self) -> io::Result<Option<BytesMut>> {

@@ -322,6 +322,10 @@ impl Rehearsal {
                 all.extend_from_slice(bytes);
                 false
             }
+            Act::Urgent(byte) => {
+                all.push(*byte);
+                false
+            }
             _ => true,
         });
         all

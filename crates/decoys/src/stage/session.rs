@@ -278,6 +278,10 @@ impl Session {
                         Some(side) => side.close(),
                         None => self.visit.side.release(),
                     },
+                    Act::Urgent(byte) => {
+                        self.deliver(&mut out).await?;
+                        self.line.urgent(byte);
+                    }
                     Act::Pause(time) => {
                         self.deliver(&mut out).await?;
                         self.pause(time).await?;
