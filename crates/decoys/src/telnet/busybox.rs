@@ -6,6 +6,8 @@ use super::message::{IAC, SB, SE, command, option};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     Data(u8),
+    /// A command was skipped: what came before goes to the terminal first.
+    Skipped,
     Present,
     Size(u16, u16),
 }
@@ -31,9 +33,11 @@ pub(super) fn hear(input: &[u8], take: &mut impl FnMut(Item)) {
             }
             // What is too short is lost.
             [IAC, SB, option::NAWS, ..] => rest.len(),
-            [IAC, SE..SB, ..] => 2,
-            [IAC, _, _, ..] => 3,
-            [IAC, ..] => rest.len(),
+            [IAC, command, ..] => {
+                take(Item::Skipped);
+                if (SE..SB).contains(&command) { 2 } else { 3 }
+            }
+            [IAC] => 1,
             [b'\r', b'\n' | 0, ..] => {
                 take(Item::Data(b'\r'));
                 2

@@ -330,10 +330,15 @@ impl Telnet {
         let mut typed = Vec::new();
         for item in items {
             match item {
-                busybox::Item::Data(b) => typed.push(b),
+                busybox::Item::Data(b) => {
+                    typed.push(b);
+                    continue;
+                }
+                busybox::Item::Skipped => {}
                 busybox::Item::Present => out.send(&self.face.present(&self.visit.persona)),
                 busybox::Item::Size(cols, rows) => self.resize(cols, rows, out),
             }
+            self.type_in(&std::mem::take(&mut typed), out);
         }
         if !typed.is_empty() {
             self.type_in(&typed, out);

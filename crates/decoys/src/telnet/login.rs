@@ -4,7 +4,11 @@ use model::{Account, Captured, Micros, Outcome, Saw, SecretKind};
 use rand::Rng;
 use std::time::Duration;
 
-use super::{delay, face::Asker, terminal::Terminal};
+use super::{
+    delay,
+    face::Asker,
+    terminal::{Line, Terminal},
+};
 use crate::decoy::{Reply, Visit};
 
 /// `LOGIN_TIMEOUT`.
@@ -26,6 +30,8 @@ pub(super) struct Login {
     step: Step,
     failures: u32,
     empty: u32,
+    /// BusyBox reads on after `^D` within a line.
+    partial: Vec<u8>,
     /// When it gives up on the visitor.
     deadline: Micros,
     /// When the current attempt began.
@@ -63,6 +69,7 @@ impl Login {
             step: Step::Starting(ready),
             failures: 0,
             empty: 0,
+            partial: Vec::new(),
             deadline: now.plus(TIMEOUT),
             began: now,
         }
@@ -89,8 +96,7 @@ impl Login {
                 Step::Welcome(_, account) => return Next::Enter(account.clone()),
                 Step::Leaving(_) => return Next::Leave,
                 Step::Name => {
-                    let most = if self.asker == Asker::BusyBox { usize::MAX } else { PAM_LINE };
-                    let Some(line) = terminal.read(most) else { return Next::Wait(self.deadline) };
+                    let Some(line) = self.read(terminal) else { return Next::Wait(self.deadline) };
                     if self.asker == Asker::BusyBox {
                         if !self.name_busybox(&line.text, line.whole, terminal) {
                             return Next::Leave;
@@ -99,16 +105,30 @@ impl Login {
                         self.name_pam(&line.text, line.whole, terminal, out);
                     }
                 }
-                Step::Password { name } => {
-                    let most = if self.asker == Asker::BusyBox { usize::MAX } else { PAM_LINE };
-                    let Some(line) = terminal.read(most) else { return Next::Wait(self.deadline) };
-                    let name = std::mem::take(name);
+                Step::Password { .. } => {
+                    let Some(line) = self.read(terminal) else { return Next::Wait(self.deadline) };
+                    let Step::Password { name } = std::mem::replace(&mut self.step, Step::Name) else { continue };
                     terminal.echo = true;
                     terminal.print(b"\n");
                     // A NUL ends what was typed.
                     let secret: Vec<u8> = line.text.split(|&b| b == 0).next().unwrap_or_default().to_vec();
                     self.judge(&name, &secret, visit, out);
                 }
+            }
+        }
+    }
+
+    /// A line of the terminal, if there is one.
+    fn read(&mut self, terminal: &mut Terminal) -> Option<Line> {
+        if self.asker != Asker::BusyBox {
+            return terminal.read(PAM_LINE);
+        }
+        loop {
+            let line = terminal.read(usize::MAX)?;
+            let more = !line.text.is_empty();
+            self.partial.extend_from_slice(&line.text);
+            if line.whole || !more {
+                return Some(Line { text: std::mem::take(&mut self.partial), whole: line.whole });
             }
         }
     }
@@ -169,10 +189,13 @@ impl Login {
             return true;
         };
         let name = text.get(start..).unwrap_or_default();
-        if !whole || name.len() > BUSYBOX_NAME || name.contains(&0) {
+        let (first, rest) = name.split_at(1);
+        if !whole || name.len() > BUSYBOX_NAME || rest.contains(&0) {
             return false;
         }
-        self.ask_password(name.to_vec(), terminal);
+        let end = rest.iter().position(|b| !b.is_ascii_graphic()).unwrap_or(rest.len());
+        let name = [first, rest.get(..end).unwrap_or_default()].concat();
+        self.ask_password(name, terminal);
         true
     }
 

@@ -208,7 +208,8 @@ impl Options {
                 Phase::Ready => return false,
                 Phase::Offered => {
                     let waits = self.asked_first().iter().any(|&o| self.half(false, o).changing());
-                    if waits || self.half(true, option::ENCRYPT).changing() {
+                    let kerberos = self.face == (Face::Inetutils { kerberos: true });
+                    if waits || kerberos && self.half(true, option::ENCRYPT).changing() {
                         return false;
                     }
                     self.ask_values(out);
@@ -281,7 +282,7 @@ impl Options {
         }
         if self.theirs(option::NEW_ENVIRON) {
             out.extend(framed(&[option::NEW_ENVIRON, 1]));
-        } else if self.theirs(option::OLD_ENVIRON) {
+        } else if self.theirs(option::OLD_ENVIRON) && self.face != Face::Netkit {
             out.extend(framed(&[option::OLD_ENVIRON, 1]));
         }
         if self.theirs(option::TTYPE) {
@@ -309,8 +310,8 @@ impl Options {
 
     fn settle(&mut self, out: &mut Vec<u8>) {
         if self.face == Face::Netkit {
-            self.no_echo(out);
             self.will(option::SGA, out);
+            self.no_echo(out);
             self.will(option::ECHO, out);
             return;
         }
@@ -357,7 +358,7 @@ impl Options {
                         self.lines = true;
                         after = &[option::LINEMODE];
                     }
-                    option::LFLOW => after = &[option::LFLOW],
+                    option::LFLOW if !netkit => after = &[option::LFLOW],
                     _ => {}
                 }
             } else {
@@ -581,8 +582,9 @@ impl Options {
         out.extend(framed(&body));
     }
 
+    /// netkit takes any name.
     fn known(&self) -> bool {
-        KNOWN.contains(&self.term.as_str())
+        self.face == Face::Netkit || KNOWN.contains(&self.term.as_str())
     }
 
     fn told(&self, o: u8) -> bool {
