@@ -18,6 +18,7 @@ pub const KNOWN: &[&str] = &[
     "reconciler",
     "mutator",
     // what it means
+    "sniffer",
     "profile",
     // who belongs together
     // what goes out

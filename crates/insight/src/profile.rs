@@ -11,6 +11,8 @@ pub const COMMANDS_KEPT: usize = 50;
 pub const FINGERPRINTS_KEPT: usize = 64;
 /// Deckies named in the traversal path; the count goes on.
 const PATH_NAMES: usize = 32;
+/// The service that events read off the wire carry: nobody asked for it.
+pub const SNIFFER: &str = "sniffer";
 /// Bytes of a command line kept in a profile.
 const COMMAND_BYTES: usize = 512;
 
@@ -55,7 +57,8 @@ impl Profile {
         }
         self.last_seen = self.last_seen.max(seen.at);
         self.events += 1;
-        if !self.services.contains(seen.service) {
+        let passive = seen.service == SNIFFER;
+        if !passive && !self.services.contains(seen.service) {
             self.services.insert(seen.service.to_owned());
         }
         if !self.deckies.iter().any(|d| d == seen.decky) {
@@ -68,6 +71,9 @@ impl Profile {
                 return;
             }
             "disconnect" => return,
+            "tcp_syn_fingerprint" => self.fingerprint(seen, &["tcp_signature"]),
+            "tls_session" => self.fingerprint(seen, &["ja4", "ja3", "ja3s"]),
+            "quic_client_hello" => self.fingerprint(seen, &["ja4"]),
             "auth_attempt" => self.credentials += 1,
             "command" => {
                 self.commands_run += 1;
@@ -81,7 +87,7 @@ impl Profile {
             "request" => self.fingerprint(seen, &["user_agent"]),
             _ => {}
         }
-        if !self.interacted.contains(seen.service) {
+        if !passive && !self.interacted.contains(seen.service) {
             self.interacted.insert(seen.service.to_owned());
         }
     }

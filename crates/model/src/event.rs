@@ -116,6 +116,106 @@ pub enum Why {
     Stopped,
 }
 
+/// What kind of packets somebody tries doors with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScanKind {
+    Syn,
+    /// No flag set.
+    Null,
+    Fin,
+    /// FIN, PSH and URG.
+    Xmas,
+    /// ACK out of nowhere.
+    Ack,
+    Udp,
+    /// Echo requests.
+    Ping,
+}
+
+impl ScanKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [Self::Syn, Self::Null, Self::Fin, Self::Xmas, Self::Ack, Self::Udp, Self::Ping];
+
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Syn => "syn",
+            Self::Null => "null",
+            Self::Fin => "fin",
+            Self::Xmas => "xmas",
+            Self::Ack => "ack",
+            Self::Udp => "udp",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+/// The class of a sequence of numbers (`unknown`, `zero`, `constant`, `incremental`, `random`), the kind of counter
+/// (`up`, `down`, `step`, `swapped`) and how many values it rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    pub class: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manner: Option<String>,
+    pub samples: u8,
+}
+
+/// What was read off the wire by the sniffer, without the decky's doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reading", rename_all = "snake_case")]
+pub enum Passive {
+    /// The stack behind a source, or a change of what it looks like. `syn`: IP and TCP headers of its newest SYN.
+    Syn {
+        syn: Captured,
+        /// `None` in IPv6.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ip_id: Option<Sequence>,
+        isn: Sequence,
+        /// Ticks per second of its TCP time stamps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock_hz: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock_skew_ppm: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock_since_zero_s: Option<u64>,
+    },
+    /// A scan began (`over` false) or ended.
+    Scan {
+        scan: ScanKind,
+        over: bool,
+        /// Distinct pairs of decky and port; an estimate past some dozens.
+        targets: u32,
+        deckies: u32,
+        packets: u64,
+        /// The first 64 ports, in the order they were tried.
+        ports: Vec<u16>,
+        in_order: bool,
+        duration_us: u64,
+    },
+    /// Connections were asked for by more sources than are told one by one; their addresses are probably made up.
+    Flood { packets: u64, untold: u64, window_us: u64 },
+    /// A TLS handshake: first messages of both sides with their four-byte headers.
+    TlsSession { client: Captured, server: Captured },
+    /// The ClientHello of a QUIC client, with its four-byte header.
+    QuicHello { version: u32, hello: Captured },
+    /// How a connection went in time.
+    FlowTiming {
+        packets: u64,
+        bytes_in: u64,
+        bytes_out: u64,
+        duration_us: u64,
+        mean_gap_us: u64,
+        min_gap_us: u64,
+        max_gap_us: u64,
+        retransmits: u32,
+    },
+    /// A name was asked for.
+    DnsQuery { name: Captured, qtype: String },
+    /// An ICMP message other than an error: `echo`, `timestamp`, `address_mask`.
+    Icmp { what: String, ttl: u8, ident: u16, sequence: u16, payload: Captured },
+}
+
 /// One HTTP request as it was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpRequest {
@@ -142,11 +242,21 @@ pub enum Saw {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         syn: Option<Captured>,
     },
-    Disconnect { duration_us: u64, bytes_in: u64, bytes_out: u64, why: Why },
+    Disconnect {
+        duration_us: u64,
+        bytes_in: u64,
+        bytes_out: u64,
+        why: Why,
+    },
     /// The raw TLS record(s) with the ClientHello.
-    TlsClientHello { hello: Captured },
+    TlsClientHello {
+        hello: Captured,
+    },
     /// SSH identification line (without CR LF) and KEXINIT payload of the client.
-    SshClient { banner: Captured, kexinit: Captured },
+    SshClient {
+        banner: Captured,
+        kexinit: Captured,
+    },
     /// A secret was offered. For challenge-response kinds `challenge` is what we had sent, so that the
     /// pair can be cracked offline.
     AuthAttempt {
@@ -178,7 +288,10 @@ pub enum Saw {
         whole: bool,
     },
     /// A download command named this address. It is never fetched.
-    UrlSeen { url: Captured, tool: String },
+    UrlSeen {
+        url: Captured,
+        tool: String,
+    },
     /// A terminal session ended and its recording is complete.
     SessionRecorded {
         /// File name under `transcripts/<decky>/`.
@@ -188,18 +301,26 @@ pub enum Saw {
         truncated: bool,
     },
     /// A message was taken by a mail decoy. The whole message is the file `sha256`.
-    MessageStored { sha256: String, size: u64, mail_from: Captured, rcpt_to: Vec<Captured>, subject: Captured },
+    MessageStored {
+        sha256: String,
+        size: u64,
+        mail_from: Captured,
+        rcpt_to: Vec<Captured>,
+        subject: Captured,
+    },
+    /// Read off the wire by the sniffer.
+    Passive(Passive),
     /// Anything else a protocol has to say; `what` is the stored event type (`ehlo`, `rcpt_to`, `query`).
-    Noted { what: String, fields: BTreeMap<String, Captured> },
+    Noted {
+        what: String,
+        fields: BTreeMap<String, Captured>,
+    },
 }
 
 impl Saw {
     /// Shorthand for [`Saw::Noted`].
     pub fn noted<const N: usize>(what: &str, fields: [(&str, &[u8]); N]) -> Self {
-        Self::Noted {
-            what: what.to_owned(),
-            fields: fields.into_iter().map(|(k, v)| (k.to_owned(), Captured::copy(v))).collect(),
-        }
+        Self::Noted { what: what.to_owned(), fields: fields.into_iter().map(|(k, v)| (k.to_owned(), Captured::copy(v))).collect() }
     }
 
     /// The stored `event_type`, at most 32 characters.
@@ -216,6 +337,7 @@ impl Saw {
             Self::UrlSeen { .. } => "url_seen",
             Self::SessionRecorded { .. } => "session_recorded",
             Self::MessageStored { .. } => "message_stored",
+            Self::Passive(passive) => passive.event_type(),
             Self::Noted { what, .. } => what,
         }
     }
@@ -283,13 +405,60 @@ impl Saw {
                 "rcpt_to": rcpt_to.iter().map(|r| r.lossy().into_owned()).collect::<Vec<_>>(),
                 "subject": subject.lossy(),
             }),
-            Self::Noted { fields, .. } => {
-                Value::Object(fields.iter().map(|(k, v)| (k.clone(), v.lossy().into_owned().into())).collect())
-            }
+            Self::Passive(passive) => passive.fields(),
+            Self::Noted { fields, .. } => Value::Object(fields.iter().map(|(k, v)| (k.clone(), v.lossy().into_owned().into())).collect()),
         };
         match value {
             Value::Object(map) => map,
             _ => Map::new(),
+        }
+    }
+}
+
+impl Passive {
+    /// The stored `event_type`.
+    pub fn event_type(&self) -> &'static str {
+        match self {
+            Self::Syn { .. } => "tcp_syn_fingerprint",
+            Self::Scan { .. } => "port_scan",
+            Self::Flood { .. } => "syn_flood",
+            Self::TlsSession { .. } => "tls_session",
+            Self::QuicHello { .. } => "quic_client_hello",
+            Self::FlowTiming { .. } => "tcp_flow_timing",
+            Self::DnsQuery { .. } => "dns_query",
+            Self::Icmp { .. } => "icmp_probe",
+        }
+    }
+
+    fn fields(&self) -> Value {
+        match self {
+            Self::Syn { syn, ip_id, isn, clock_hz, clock_skew_ppm, clock_since_zero_s } => json!({
+                "syn": hex::encode(syn.as_bytes()),
+                "ipid_class": ip_id.as_ref().map(|s| &s.class),
+                "ipid_manner": ip_id.as_ref().and_then(|s| s.manner.as_ref()),
+                "ipid_samples": ip_id.as_ref().map(|s| s.samples),
+                "isn_class": isn.class,
+                "isn_manner": isn.manner,
+                "isn_samples": isn.samples,
+                "clock_hz": clock_hz,
+                "clock_skew_ppm": clock_skew_ppm,
+                "clock_since_zero_s": clock_since_zero_s,
+            }),
+            Self::Scan { scan, over, targets, deckies, packets, ports, in_order, duration_us } => json!({
+                "scan": scan.as_str(), "over": over, "targets": targets, "deckies": deckies, "packets": packets,
+                "ports": ports, "in_order": in_order, "duration_us": duration_us,
+            }),
+            Self::Flood { packets, untold, window_us } => json!({ "packets": packets, "untold": untold, "window_us": window_us }),
+            Self::TlsSession { client, server } => json!({ "client_hello": client.base64(), "server_hello": server.base64() }),
+            Self::QuicHello { version, hello } => json!({ "quic_version": format!("{version:#010x}"), "client_hello": hello.base64() }),
+            Self::FlowTiming { packets, bytes_in, bytes_out, duration_us, mean_gap_us, min_gap_us, max_gap_us, retransmits } => json!({
+                "packets": packets, "bytes_in": bytes_in, "bytes_out": bytes_out, "duration_us": duration_us,
+                "mean_gap_us": mean_gap_us, "min_gap_us": min_gap_us, "max_gap_us": max_gap_us, "retransmits": retransmits,
+            }),
+            Self::DnsQuery { name, qtype } => json!({ "name": name.lossy(), "qtype": qtype }),
+            Self::Icmp { what, ttl, ident, sequence, payload } => json!({
+                "what": what, "ttl": ttl, "ident": ident, "sequence": sequence, "payload": payload.base64(),
+            }),
         }
     }
 }

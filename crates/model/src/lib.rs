@@ -13,7 +13,7 @@ mod phase;
 mod time;
 
 pub use captured::Captured;
-pub use event::{Event, FileWay, HttpRequest, Outcome, Saw, SecretKind, Why};
+pub use event::{Event, FileWay, HttpRequest, Outcome, Passive, Saw, ScanKind, SecretKind, Sequence, Why};
 pub use id::{Attacker, Decky, DeckyId, Id, LOCAL_HOST, Session, User};
 pub use persona::{Account, Distro, OsFamily, Persona, Service, Software};
 pub use phase::{NoSuchPhase, Phase, Stage};

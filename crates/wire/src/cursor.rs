@@ -47,6 +47,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A QUIC variable-length integer (RFC 9000 §16).
+    pub(crate) fn varint(&mut self, what: &'static str) -> Result<u64, Malformed> {
+        let first = self.u8(what)?;
+        let more = (1_usize << (first >> 6)) - 1;
+        Ok(self.take(more, what)?.iter().fold(u64::from(first & 0x3f), |value, byte| value << 8 | u64::from(*byte)))
+    }
+
+    /// What has not been read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// A vector with an 8-bit length.
     pub(crate) fn vec8(&mut self, what: &'static str) -> Result<&'a [u8], Malformed> {
         let len = usize::from(self.u8(what)?);

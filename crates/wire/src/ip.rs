@@ -12,7 +12,10 @@ pub enum TcpOption {
     WindowScale(u8),
     SackPermitted,
     Sack,
-    Timestamp { value: u32, echo: u32 },
+    Timestamp {
+        value: u32,
+        echo: u32,
+    },
     /// Another kind.
     Other(u8),
 }
@@ -130,7 +133,7 @@ impl Syn {
         tcp.u16("checksum")?;
         let urgent = tcp.u16("urgent pointer")?;
         let len = header.checked_sub(20).ok_or(Malformed { what: "data offset", at: 12 })?;
-        let (options, bad_options) = options(tcp.take(len, "TCP options")?);
+        let (options, bad_options) = tcp_options(tcp.take(len, "TCP options")?);
         Ok(Self {
             version: 0,
             ip_options: 0,
@@ -153,7 +156,8 @@ impl Syn {
     }
 }
 
-fn options(bytes: &[u8]) -> (Vec<TcpOption>, bool) {
+/// The options of a TCP header in order, and whether their list was broken (what was read until then is given).
+pub fn tcp_options(bytes: &[u8]) -> (Vec<TcpOption>, bool) {
     let mut rest = Cursor::new(bytes);
     let mut found = Vec::new();
     let mut left = bytes.len();

@@ -10,6 +10,7 @@ pub mod profile;
 pub mod reconciler;
 pub mod record;
 pub mod runner;
+pub mod sniffer;
 
 use bus::Bus;
 use model::Micros;
@@ -56,6 +57,7 @@ pub const NAMES: &[&str] = &[
     "profile",
     "reconciler",
     "record",
+    "sniffer",
 ];
 
 /// Runs the worker called `name` until `stop`; `None`: there is no such worker.
@@ -65,6 +67,7 @@ pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task:
         "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
         "reconciler" => tokio::spawn(runner::run(reconciler::Reconciler, cx, stop)),
         "record" => tokio::spawn(runner::run(record::Recorder::new(), cx, stop)),
+        "sniffer" => tokio::spawn(runner::run(sniffer::Sniffer::new(), cx, stop)),
         _ => return None,
     })
 }

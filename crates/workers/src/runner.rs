@@ -24,6 +24,11 @@ pub trait Worker: Send + 'static {
     /// Does what there is to do. Idempotent; catches up by itself.
     fn pass(&mut self, cx: &Cx) -> impl Future<Output = Result<Pass, Error>> + Send;
 
+    /// What the operator should know while it works, for the heartbeat: `None` says nothing.
+    fn says(&self) -> Option<String> {
+        None
+    }
+
     /// Resolves when something other than the bus gives it work. Must be safe to drop at any point.
     fn stirred(&mut self) -> impl Future<Output = ()> + Send {
         std::future::pending()
@@ -142,6 +147,9 @@ impl<W: Worker> Running<W> {
                                 next_beat = Instant::now();
                             }
                             (resting, wait) = (false, FIRST_WAIT);
+                            if let Some(said) = self.worker.says() {
+                                self.beat.detail = said;
+                            }
                             self.beat.done += pass.done;
                             self.beat.lag = pass.lag;
                             metrics::counter!("decnet_worker_done_total", "worker" => W::NAME).increment(pass.done);

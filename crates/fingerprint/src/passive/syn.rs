@@ -1,6 +1,11 @@
 //! A SYN in the notation of p0f (`ver:ittl:olen:mss:wsize,scale:olayout:quirks:pclass`), and what it looks like.
 
-use wire::ip::{Syn, TcpOption};
+use super::stacks;
+use std::net::IpAddr;
+use wire::{
+    ip::{Syn, TcpOption},
+    packet::{Packet, Tcp, Transport},
+};
 
 /// What a SYN says about the stack that sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,10 @@ pub struct SynReading {
     pub ecn: u8,
     /// A stack or tool known to look like this; `None` = no telling.
     pub looks_like: Option<&'static str>,
+    /// Whether that is a program which makes packets of its own.
+    pub tool: bool,
+    /// What is unusual, in the words of the signature: `df,id+`.
+    pub quirks: String,
 }
 
 /// Reads a SYN.
@@ -38,13 +47,14 @@ pub fn read(syn: &Syn) -> SynReading {
     let hops = initial_ttl - syn.ttl;
     let mss = syn.mss().map_or("*".into(), |m| m.to_string());
     let scale = syn.window_scale().unwrap_or(0);
+    let quirks = quirks(syn);
+    let stack = stacks::find(syn, initial_ttl, &order);
     let signature = format!(
-        "{}:{}+{hops}:{}:{mss}:{},{scale}:{order}:{}:{}",
+        "{}:{}+{hops}:{}:{mss}:{},{scale}:{order}:{quirks}:{}",
         syn.version,
         syn.ttl,
         syn.ip_options,
         window_text(syn),
-        quirks(syn),
         if syn.payload > 0 { "+" } else { "0" },
     );
     SynReading {
@@ -55,7 +65,9 @@ pub fn read(syn: &Syn) -> SynReading {
         window: syn.window,
         window_scale: syn.window_scale(),
         mss: syn.mss(),
-        looks_like: looks_like(syn, initial_ttl, &order),
+        looks_like: stack.map(|s| s.name),
+        tool: stack.is_some_and(|s| s.tool),
+        quirks,
         option_order: order,
         dont_fragment: syn.dont_fragment,
         tos: syn.tos,
@@ -111,20 +123,75 @@ fn quirks(syn: &Syn) -> String {
     .join(",")
 }
 
-fn looks_like(syn: &Syn, initial_ttl: u8, order: &str) -> Option<&'static str> {
-    match (order, initial_ttl) {
-        ("mss", _) if syn.window == 1024 && !syn.dont_fragment => Some("nmap SYN scan"),
-        ("", 255) if syn.window == 1024 => Some("masscan"),
-        ("" | "mss", 255) if syn.ip_id == 54321 || syn.window == 65535 => Some("zmap"),
-        ("", 64) if syn.window == 8192 => Some("scapy"),
-        ("", 64) if syn.window == 512 => Some("hping"),
-        ("mss,sok,ts,nop,ws", 64) => Some("Linux"),
-        ("mss,nop,ws,nop,nop,sok" | "mss,nop,ws,sok,ts", 128) => Some("Windows"),
-        ("mss,nop,ws,nop,nop,ts,sok,eol+1", 64) => Some("macOS or iOS"),
-        ("mss,nop,ws,sok,ts", 64) => Some("FreeBSD"),
-        ("mss,nop,nop,sok,nop,ws,nop,nop,ts", 64) => Some("OpenBSD"),
-        _ => None,
+/// Marks that need more of the packet than its shape: numbers that tools compute.
+pub fn mark(packet: &Packet<'_>, tcp: &Tcp<'_>) -> Option<&'static str> {
+    let IpAddr::V4(to) = packet.destination else { return None };
+    let to = u32::from(to);
+    if tcp.sequence == to && tcp.options.is_empty() {
+        // The bot writes the address it tries into the sequence number.
+        return Some("Mirai");
     }
+    let low = |value: u32| u16::try_from(value & 0xffff).unwrap_or_default();
+    if tcp.window == 1024 && packet.ttl > 64 && packet.ip_id == low(to) ^ tcp.destination_port ^ low(tcp.sequence) {
+        return Some("masscan");
+    }
+    if packet.ip_id == 54_321 && tcp.window == 65_535 && packet.ttl > 64 {
+        return Some("zmap");
+    }
+    None
+}
+
+/// Everything of a SYN that its reading depends on, to know again what was read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape([u8; 56]);
+
+impl Shape {
+    /// The shape of a SYN.
+    pub fn of(packet: &Packet<'_>, tcp: &Tcp<'_>) -> Self {
+        let [w1, w2] = tcp.window.to_be_bytes();
+        let said = |holds: bool, bit: u8| u8::from(holds) << bit;
+        let bits = said(packet.source.is_ipv6(), 0)
+            | said(packet.dont_fragment, 1)
+            | said(packet.ip_id == 0, 2)
+            | said(packet.flow_label != 0, 3)
+            | said(tcp.sequence == 0, 4)
+            | said(tcp.acknowledgement != 0, 5)
+            | said(tcp.urgent != 0, 6)
+            | said(tcp.payload_len > 0, 7);
+        let length = |bytes: usize| u8::try_from(bytes).unwrap_or(u8::MAX);
+        let mut shape = [0; 56];
+        let head = [bits, packet.ttl, packet.tos, tcp.flags, w1, w2, length(tcp.headers.len()), length(tcp.options.len())];
+        for (to, from) in shape.iter_mut().zip(head.iter().chain(tcp.options)) {
+            *to = *from;
+        }
+        // Of time stamps only their being zero is read.
+        if let Some((value, echo)) = tcp.timestamp()
+            && let Some(at) = tcp.options.windows(2).position(|w| w == [8, 10])
+            && let Some([a, b, c, d, e, f, g, h]) = shape.get_mut(at + 10..at + 18)
+        {
+            (*a, *b, *c, *d) = (u8::from(value != 0), 0, 0, 0);
+            (*e, *f, *g, *h) = (u8::from(echo != 0), 0, 0, 0);
+        }
+        Self(shape)
+    }
+}
+
+/// Reads headers without looking for [`mark`]s.
+pub fn read_shape(headers: &[u8]) -> Option<SynReading> {
+    Syn::parse(headers).ok().map(|syn| read(&syn))
+}
+
+/// Reads the IP and TCP headers of a SYN as they were captured.
+pub fn read_headers(headers: &[u8]) -> Option<SynReading> {
+    let syn = Syn::parse(headers).ok()?;
+    let mut reading = read(&syn);
+    if let Ok(packet) = Packet::of_ip(headers)
+        && let Transport::Tcp(tcp) = &packet.transport
+        && let Some(name) = mark(&packet, tcp)
+    {
+        (reading.looks_like, reading.tool) = (Some(name), true);
+    }
+    Some(reading)
 }
 
 #[cfg(test)]

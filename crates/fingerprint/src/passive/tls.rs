@@ -4,7 +4,7 @@
 use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::fmt::Write;
-use wire::tls::{ClientHello, is_grease};
+use wire::tls::{ClientHello, ServerHello, is_grease};
 
 /// What a ClientHello says about its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,12 @@ pub fn ja3_text(hello: &ClientHello) -> String {
 /// JA3: md5 of [`ja3_text`] in hex.
 pub fn ja3(hello: &ClientHello) -> String {
     hex::encode(Md5::digest(ja3_text(hello).as_bytes()))
+}
+
+/// JA3S: md5 of `version,cipher,extensions` of the server's answer, decimal.
+pub fn ja3s(hello: &ServerHello) -> String {
+    let extensions = hello.extensions.iter().map(u16::to_string).collect::<Vec<_>>().join("-");
+    hex::encode(Md5::digest(format!("{},{},{extensions}", hello.version, hello.cipher).as_bytes()))
 }
 
 /// JA4; `transport` is `t` for TCP, `q` for QUIC.

@@ -2,7 +2,7 @@
 
 use fingerprint::passive;
 use insight::profile::cut;
-use model::{Captured, Event, HttpRequest, Outcome, Saw};
+use model::{Captured, Event, HttpRequest, Outcome, Passive, Saw};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -80,23 +80,8 @@ impl Rows {
     /// Fingerprints and other evidence that the event holds: into its fields, and into the bounty.
     fn read(&mut self, event: &Event, ip: &str, fields: &mut Map<String, Value>) {
         match &event.saw {
-            Saw::Connect { syn: Some(syn) } => {
-                if let Ok(syn) = wire::ip::Syn::parse(syn.as_bytes()) {
-                    let reading = passive::syn::read(&syn);
-                    fields.insert("tcp_signature".into(), reading.signature.as_str().into());
-                    fields.insert(
-                        "tcp".into(),
-                        json!({
-                            "ttl": reading.ttl, "initial_ttl": reading.initial_ttl, "hops": reading.hops,
-                            "window": reading.window, "window_scale": reading.window_scale, "mss": reading.mss,
-                            "options": reading.option_order, "df": reading.dont_fragment,
-                            "tos": reading.tos, "dscp": reading.dscp, "ecn": reading.ecn,
-                            "looks_like": reading.looks_like,
-                        }),
-                    );
-                    self.fingerprint(event, ip, "tcp_signature", &reading.signature);
-                }
-            }
+            Saw::Connect { syn: Some(syn) } => self.stack(event, ip, syn, fields),
+            Saw::Passive(passive) => self.passive(event, ip, passive, fields),
             Saw::TlsClientHello { hello } => {
                 if let Ok(hello) = wire::tls::ClientHello::from_records(hello.as_bytes()) {
                     let reading = passive::tls::read(&hello);
@@ -125,6 +110,57 @@ impl Rows {
             }
             _ => {}
         }
+    }
+
+    /// The stack that the headers of a SYN betray.
+    fn stack(&mut self, event: &Event, ip: &str, syn: &Captured, fields: &mut Map<String, Value>) {
+        let Some(reading) = passive::syn::read_headers(syn.as_bytes()) else { return };
+        fields.insert("tcp_signature".into(), reading.signature.as_str().into());
+        fields.insert(
+            "tcp".into(),
+            json!({
+                "ttl": reading.ttl, "initial_ttl": reading.initial_ttl, "hops": reading.hops,
+                "window": reading.window, "window_scale": reading.window_scale, "mss": reading.mss,
+                "options": reading.option_order, "df": reading.dont_fragment, "quirks": reading.quirks,
+                "tos": reading.tos, "dscp": reading.dscp, "ecn": reading.ecn,
+                "looks_like": reading.looks_like, "tool": reading.tool,
+            }),
+        );
+        self.fingerprint(event, ip, "tcp_signature", &reading.signature);
+    }
+
+    /// What the sniffer read.
+    fn passive(&mut self, event: &Event, ip: &str, passive: &Passive, fields: &mut Map<String, Value>) {
+        match passive {
+            Passive::Syn { syn, .. } => self.stack(event, ip, syn, fields),
+            Passive::TlsSession { client, server } => {
+                self.hello(event, ip, client, 't', fields);
+                if let Ok(server) = wire::tls::ServerHello::from_handshake(server.as_bytes()) {
+                    let ja3s = passive::tls::ja3s(&server);
+                    self.fingerprint(event, ip, "ja3s", &ja3s);
+                    fields.insert("ja3s".into(), ja3s.into());
+                }
+            }
+            Passive::QuicHello { hello, .. } => self.hello(event, ip, hello, 'q', fields),
+            Passive::Scan { .. } | Passive::Flood { .. } | Passive::FlowTiming { .. } | Passive::DnsQuery { .. } | Passive::Icmp { .. } => {
+            }
+        }
+    }
+
+    /// Fingerprints of a ClientHello with its handshake header, sent over TCP (`t`) or QUIC (`q`).
+    fn hello(&mut self, event: &Event, ip: &str, hello: &Captured, transport: char, fields: &mut Map<String, Value>) {
+        let Ok(hello) = wire::tls::ClientHello::from_handshake(hello.as_bytes()) else { return };
+        let reading = passive::tls::read(&hello);
+        let ja4 = if transport == 't' { reading.ja4 } else { passive::tls::ja4(&hello, transport) };
+        self.fingerprint(event, ip, "ja4", &ja4);
+        if transport == 't' {
+            self.fingerprint(event, ip, "ja3", &reading.ja3);
+            fields.insert("ja3".into(), reading.ja3.into());
+        }
+        fields.insert("ja4".into(), ja4.into());
+        fields.insert("sni".into(), reading.server_name.into());
+        fields.insert("alpn".into(), reading.alpn.into());
+        fields.insert("tls_version".into(), reading.version.into());
     }
 
     fn request(&mut self, event: &Event, ip: &str, request: &HttpRequest, fields: &mut Map<String, Value>) {
@@ -269,12 +305,42 @@ fn sentence(saw: &Saw, fields: &Map<String, Value>) -> String {
         Saw::MessageStored { mail_from, rcpt_to, subject, .. } => {
             format!("mail from {} to {} recipients: {}", text(mail_from), rcpt_to.len(), text(subject))
         }
+        Saw::Passive(passive) => passive_sentence(passive, fields),
         Saw::Noted { what, fields } => {
             fields.iter().take(4).fold(what.clone(), |line, (name, value)| format!("{line} {name}={}", text(value)))
         }
     };
     let shown: String = line.chars().map(|c| if c.is_control() { control_picture(c) } else { c }).collect();
     cut(&shown, SENTENCE).to_owned()
+}
+
+fn passive_sentence(passive: &Passive, fields: &Map<String, Value>) -> String {
+    let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("?");
+    match passive {
+        Passive::Syn { ip_id, isn, .. } => {
+            let stack = fields.get("tcp").and_then(|t| t.get("looks_like")).and_then(Value::as_str).unwrap_or("an unknown stack");
+            let ip_id = ip_id.as_ref().map_or("none", |s| &s.class);
+            format!("SYN of {stack}; identifications {ip_id}, sequence numbers {}", isn.class)
+        }
+        Passive::Scan { scan, over, targets, deckies, ports, in_order, duration_us, .. } => {
+            let verb = if *over { "ended" } else { "begins" };
+            let order = if *in_order { "in order" } else { "in no order" };
+            let first = ports.iter().take(8).map(u16::to_string).collect::<Vec<_>>().join(", ");
+            format!(
+                "{} scan {verb}: {targets} ports on {deckies} deckies in {:.1} s, {order} ({first} …)",
+                scan.as_str(),
+                *duration_us as f64 / 1e6
+            )
+        }
+        Passive::Flood { packets, untold, .. } => format!("flood of SYNs: {packets} packets, {untold} sources not told one by one"),
+        Passive::TlsSession { .. } => format!("TLS session {} / {}", field("ja4"), field("ja3s")),
+        Passive::QuicHello { .. } => format!("QUIC hello {}", field("ja4")),
+        Passive::FlowTiming { packets, duration_us, retransmits, .. } => {
+            format!("connection of {packets} packets in {:.1} s, {retransmits} sent again", *duration_us as f64 / 1e6)
+        }
+        Passive::DnsQuery { name, qtype } => format!("asks for {qtype} {}", cut(&name.lossy(), 160)),
+        Passive::Icmp { what, ttl, .. } => format!("ICMP {what}, TTL {ttl}"),
+    }
 }
 
 /// The visible picture of a control character (U+2400 block).
