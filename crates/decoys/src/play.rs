@@ -5,8 +5,11 @@ use decoys::{
     stage::{Places, Stage, limits::Limits},
 };
 use nix::sys::resource::{Resource, getrlimit};
-use std::{fs::File, os::fd::OwnedFd, os::unix::fs::FileExt};
+use std::{fs::File, os::fd::OwnedFd, os::unix::fs::FileExt, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How often the memory of the process is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Plays until told to stop, until the fleet has gone or until SIGTERM. `memory` is `/proc/self/statm`.
 pub(crate) async fn play(control: OwnedFd, places: &Places, memory: Option<File>) -> Result<(), Box<dyn std::error::Error>> {
@@ -15,10 +18,16 @@ pub(crate) async fn play(control: OwnedFd, places: &Places, memory: Option<File>
     // Ctrl-C goes to the whole group; when to stop is for the fleet to say.
     let _interrupt = signal(SignalKind::interrupt())?;
     let stage = Stage::open(places, limits())?;
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let ask = tokio::select! {
             ask = seat.next() => ask,
             _ = terminate.recv() => break,
+            _ = look.tick() => {
+                mind_memory(&stage, memory.as_ref());
+                continue;
+            }
         };
         let answer = match ask {
             Ok(None) => break,
@@ -43,6 +52,21 @@ pub(crate) async fn play(control: OwnedFd, places: &Places, memory: Option<File>
     }
     stage.stop().await;
     Ok(())
+}
+
+/// Tells the stage what the process takes.
+fn mind_memory(stage: &Stage, memory: Option<&File>) {
+    let mut taken = resident(memory);
+    if taken > stage.limits().memory {
+        #[cfg(target_env = "gnu")]
+        #[expect(unsafe_code, reason = "the C library keeps what was freed until asked")]
+        // SAFETY: takes no pointer and may be called at any time from any thread.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+        taken = resident(memory);
+    }
+    stage.mind_memory(taken);
 }
 
 fn outcome(result: Result<(), decoys::stage::Error>) -> Answer {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a trial that cannot go on stops with the reason")]
 
 pub mod disk;
+pub mod flood;
+pub mod hostile;
 pub mod leftovers;
 pub mod mariadb;
 pub mod marks;

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// Longest wait for one answer.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// Sends the marks of `range` to the Redis at `ip`, one after the other over one connection, as long as it answers;
 /// gives those that were answered.

@@ -3,6 +3,7 @@
 use crate::leftovers::{self, Claim};
 use serde_json::{Value, json};
 use std::{
+    collections::HashSet,
     fs::File,
     path::{Path, PathBuf},
     process::Stdio,
@@ -168,14 +169,15 @@ impl World {
         answer
     }
 
-    /// All rows of a list, page by page.
+    /// All rows of a list, page by page. Rows that come meanwhile push others to the next page: each is given once.
     pub async fn all(&self, path: &str) -> Vec<Value> {
-        let mut rows = Vec::new();
+        let (mut rows, mut known, mut offset) = (Vec::new(), HashSet::new(), 0);
         loop {
-            let page = self.get(&format!("{path}{}limit=1000&offset={}", if path.contains('?') { '&' } else { '?' }, rows.len())).await;
+            let page = self.get(&format!("{path}{}limit=1000&offset={offset}", if path.contains('?') { '&' } else { '?' })).await;
             let page = page["data"].as_array().cloned().unwrap_or_default();
+            offset += page.len();
             let last = page.len() < 1000;
-            rows.extend(page);
+            rows.extend(page.into_iter().filter(|row| known.insert(row["id"].to_string())));
             if last {
                 return rows;
             }

@@ -3,7 +3,11 @@
 
 use std::{path::Path, time::Duration};
 use tokio::process::Command;
-use trials::world::{World, client};
+use trials::{
+    hostile,
+    visitor::Visitor,
+    world::{World, client},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_sound_after_real_visitors() {
@@ -19,8 +23,24 @@ async fn every_page_is_sound_after_real_visitors() {
     let (user, password) = world.account(&name);
     let port = port.to_string();
     let login = format!("{user}@{ip}");
-    let ssh = ["-p", &password, "ssh", "-tt", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-p", &port, &login];
+    let ssh = [
+        "-p",
+        &password,
+        "ssh",
+        "-tt",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "LogLevel=ERROR",
+        "-p",
+        &port,
+        &login,
+    ];
     client("sshpass", &ssh, b"cd /tmp\necho '<b>x</b>' > left\ncat left\nexit\n").await;
+    let visitor = Visitor::beside(&world);
+    hostile::visit(&world, &visitor).await;
     world.until("/sessions?recorded=true", |s| s["total"].as_i64() >= Some(1)).await;
     let run = Command::new("node")
         .arg("test/e2e/run.mjs")

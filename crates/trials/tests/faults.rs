@@ -1,8 +1,7 @@
-//! What goes wrong: killed processes, hostile text.
+//! What goes wrong: killed processes, wrong files.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +12,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use trials::world::{World, child_named, client};
+use trials::{
+    marks,
+    world::{World, child_named, client, programs},
+};
 
 /// Sends marked commands and keeps the marks that were answered: those the decoy accepted.
 async fn load(ip: String, port: u16, first: u32, answered: Arc<Mutex<Vec<u32>>>, stop: Arc<AtomicBool>) {
@@ -66,63 +68,43 @@ async fn whatever_is_killed_each_answered_command_is_recorded_exactly_once() {
     }
     let answered = answered.lock().unwrap().clone();
     world.until("/health", |h| h["status"] != "unhealthy").await;
-    let marks = async || {
-        let mut seen: HashMap<u32, u32> = HashMap::new();
-        for offset in (0..).step_by(1000) {
-            let page = world.get(&format!("/logs?search=service:redis%20event:command&limit=1000&offset={offset}")).await;
-            let rows = page["data"].as_array().unwrap().clone();
-            for row in &rows {
-                let command = row["fields"]["command"].as_str().unwrap();
-                if let Some(n) = command.strip_prefix("PING mark").and_then(|m| m.strip_suffix('x')) {
-                    *seen.entry(n.parse().unwrap()).or_default() += 1;
-                }
-            }
-            if rows.len() < 1000 {
-                break;
-            }
-        }
-        seen
-    };
-    let started = std::time::Instant::now();
-    let seen = loop {
-        let seen = marks().await;
-        if answered.iter().all(|mark| seen.contains_key(mark)) {
-            break seen;
-        }
-        let lost = answered.iter().filter(|mark| !seen.contains_key(mark)).count();
-        assert!(started.elapsed() < Duration::from_secs(30), "{lost} of {} answered commands are not recorded", answered.len());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    let twice = seen.values().filter(|count| **count > 1).count();
-    assert_eq!(twice, 0, "{twice} commands are recorded more than once");
+    marks::each_once(&world, &answered.into_iter().collect()).await;
     assert!(world.stop().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_text_reaches_database_and_exports_unharmed_and_unharming() {
+async fn a_wrong_file_is_told_in_one_line_and_changes_nothing() {
     let world = World::up(&[]).await;
-    let (ip, port, _) = world.find("redis");
-    let hostile = b"a\"b'c]\r\n<script>alert(1)</script>\x1b[2J\0\xff=cmd|' /C calc'!A0";
-    let mut redis = TcpStream::connect((ip.as_str(), port)).await.unwrap();
-    let mut bytes = format!("*3\r\n$4\r\nAUTH\r\n$4\r\nuser\r\n${}\r\n", hostile.len()).into_bytes();
-    bytes.extend_from_slice(hostile);
-    bytes.extend_from_slice(b"\r\n");
-    redis.write_all(&bytes).await.unwrap();
-    let mut answer = [0; 256];
-    assert!(redis.read(&mut answer).await.unwrap() > 0);
-    let long = vec![b'A'; 60_000];
-    redis.write_all(&[&b"*2\r\n$4\r\nPING\r\n$60000\r\n"[..], &long, b"\r\n"].concat()).await.unwrap();
-    let credentials = world.until("/credentials?service=redis", |c| c["total"].as_i64() >= Some(1)).await;
-    let stored = credentials["data"][0]["secret_b64"].as_str().unwrap();
-    let (_, decoded, _) = client("base64", &["-d"], stored.as_bytes()).await;
-    assert_eq!(decoded, hostile, "a secret is kept byte for byte");
-    for format in ["csv", "json", "syslog"] {
-        let export = world.get_bytes(&format!("/logs/export?format={format}&search=service:redis")).await;
-        let text = String::from_utf8(export).expect("exports are UTF-8");
-        assert!(!text.contains('\u{1b}') && !text.contains('\0'), "{format} lets control characters through");
-        if format == "syslog" {
-            assert!(text.lines().all(|line| line.starts_with('<')), "a line was forged in {format}:\n{text}");
+    let (taken, _, _) = world.find("redis");
+    let state = std::fs::read(world.home().join("decnet-state.json")).unwrap();
+    let decnet = programs().join("decnet").display().to_string();
+    let home = world.home().display().to_string();
+    let good = "[decky.first]\nservices = [\"http\"]\n";
+    let cases: [(&str, String, &[&str]); 9] = [
+        ("toml", format!("{good}[decky.b]\nservces = [\"ssh\"]\n"), &[":4:", "b.servces", "services"]),
+        ("toml", format!("{good}[decky.b]\nservices = [\"gopher\"]\n"), &[":4:", "gopher", "ssh"]),
+        ("toml", format!("{good}[decky.b]\nservices = [\"http\", \"http\"]\n"), &[":4:", "b.services", "http"]),
+        ("toml", "[network]\nsubnet = \"10.1.0.0/24\"\n[decky.a]\nip = \"10.1.0.9\"\nservices = [\"ssh\"]\n[decky.b]\nip = \"10.1.0.9\"\nservices = [\"ssh\"]\n".into(), &[":7:", "b.ip", "10.1.0.9"]),
+        ("toml", format!("{good}[decky.b]\nip = \"{taken}\"\nservices = [\"ssh\"]\n"), &[":4:", "b.ip", &taken, "lab-db", "allowed"]),
+        ("toml", format!("{good}[decky.b]\nip = \"198.51.100.7\"\nservices = [\"ssh\"]\n"), &[":4:", "b.ip", "198.51.100.7", "allowed"]),
+        ("ini", "[first]\nservices = http\n[b]\nservices = ssh\nbananas = 3\n".into(), &[":5:", "b.bananas"]),
+        ("ini", "[first]\nservices = http\n[b]\nservices = ssh, gopher\n".into(), &[":4:", "gopher", "ssh"]),
+        ("toml", "[decky.a\n".into(), &[":1:"]),
+    ];
+    for (suffix, text, expect) in cases {
+        let file = world.home().join(format!("wrong.{suffix}"));
+        std::fs::write(&file, &text).unwrap();
+        let (code, out, err) = client(&decnet, &["deploy", "--config", &file.display().to_string(), "--data-dir", &home], b"").await;
+        let said = String::from_utf8(err).unwrap();
+        assert_eq!((code, out.len()), (2, 0), "{said}{text}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+        for part in expect.iter().copied().chain([file.to_str().unwrap()]) {
+            assert!(said.contains(part), "{part:?} is not in {said}");
         }
+        assert!(std::fs::read(world.home().join("decnet-state.json")).unwrap() == state, "something was deployed: {text}");
     }
+    let (code, out, _) = client(&decnet, &["status", "--json", "--data-dir", &home], b"").await;
+    let status: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!((code, status.as_array().map(Vec::len)), (0, Some(world.deckies.len())));
     assert!(world.stop().await);
 }

@@ -6,7 +6,7 @@ use crate::{
     print,
 };
 use fleet::{DeployMode, DeployReport, Plan, control::Client};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,9 +36,24 @@ pub(crate) fn run(args: &Args, config: &Config) -> anyhow::Result<()> {
     }
     commands::small_runtime()?.block_on(async {
         let mut fleet = Client::connect(&config.run_dir()).await?;
-        let report = fleet.deploy(&plan, DeployMode { replace: args.replace }).await?;
+        let report = match fleet.deploy(&plan, DeployMode { replace: args.replace }).await {
+            Ok(report) => report,
+            Err(error) => return Err(about_an_address(&args.config, &plan, &error).map_or_else(|| error.into(), Into::into)),
+        };
         said(&report, args.json)
     })
+}
+
+/// What only the running fleet knows of the file's addresses: one is taken, or of another network. Says where it stands.
+fn about_an_address(file: &Path, plan: &Plan, error: &fleet::Error) -> Option<Wrong> {
+    let message = error.to_string();
+    let decky = plan.deckies.iter().find(|d| message.starts_with(&format!("{}: ", d.name)))?;
+    let given = decky.ip.map(|ip| ip.to_string()).into_iter().chain(decky.ipv6.map(|ip| ip.to_string()));
+    let address = given.into_iter().find(|ip| message.contains(&format!(": {ip} is ")))?;
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().position(|line| line.contains(&address)).map_or_else(String::new, |n| format!("{}:", n + 1));
+    let message = message.replacen(": ", ".ip: ", 1);
+    Some(Wrong(format!("{}:{line} {message} (allowed: a free address of the fleet's network)", file.display())))
 }
 
 /// Prints a report; one with failures is an error.

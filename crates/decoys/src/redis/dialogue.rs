@@ -21,6 +21,8 @@ pub(super) const WRONGTYPE: &str = "WRONGTYPE Operation against a key holding th
 pub(super) const SYNTAX: &str = "ERR syntax error";
 pub(super) const NOT_INT: &str = "ERR value is not an integer or out of range";
 pub(super) const NOT_FLOAT: &str = "ERR value is not a valid float";
+/// Most requests that are answered before others have their turn.
+const AT_ONCE: u32 = 64;
 const NOAUTH: &str = "NOAUTH Authentication required.";
 const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
@@ -521,8 +523,9 @@ impl Redis {
 impl Dialogue for Redis {
     fn hear(&mut self, input: &[u8], reply: &mut Reply) -> Heard {
         self.now = reply.now();
-        let mut used = 0;
-        while self.client.waiting.is_none() {
+        let (mut used, mut requests) = (0, 0);
+        // A few at a time: the stage lets others have their turn in between.
+        while self.client.waiting.is_none() && requests < AT_ONCE {
             let rest = input.get(used..).unwrap_or_default();
             if rest.is_empty() {
                 break;
@@ -534,6 +537,7 @@ impl Dialogue for Redis {
                 }
                 Parsed::Request(n, args) => {
                     used += n;
+                    requests += 1;
                     self.client.bytes_in += n as u64;
                     self.request(&args, reply);
                 }

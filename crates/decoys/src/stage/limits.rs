@@ -24,7 +24,12 @@ pub struct Limits {
     pub queued: usize,
     /// Most bytes of events that wait in memory while the spool cannot be written.
     pub backlog: usize,
+    /// Resident bytes of the process past which conversations that brought more than [`BULKY`] are ended.
+    pub memory: u64,
 }
+
+/// Bytes from a visitor that no conversation needs that is not about to leave something large.
+pub const BULKY: u64 = 64 * 1024;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -35,6 +40,7 @@ impl Default for Limits {
             longest: Duration::from_secs(2 * 3600),
             queued: 64 * 1024 * 1024,
             backlog: 64 * 1024 * 1024,
+            memory: 512 * 1024 * 1024,
         }
     }
 }

@@ -32,12 +32,15 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, UdpSocket as StdUdp},
     os::fd::OwnedFd,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
     net::{TcpListener, UdpSocket},
-    sync::OnceCell,
+    sync::{Notify, OnceCell},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -109,6 +112,10 @@ pub(crate) struct Shared {
     state: PathBuf,
     limits: Limits,
     gate: Arc<Gate>,
+    /// Memory is short: see [`Limits::memory`].
+    tight: AtomicBool,
+    /// Told to bulky conversations when memory is short.
+    squeeze: Notify,
 }
 
 /// One decky.
@@ -155,6 +162,8 @@ impl Stage {
             state: places.state.clone(),
             limits,
             gate: Gate::new(limits),
+            tight: AtomicBool::new(false),
+            squeeze: Notify::new(),
         });
         let stage = Self { shared, deckies: Arc::default(), table, tasks: TaskTracker::new(), chores: CancellationToken::new() };
         let shared = Arc::clone(&stage.shared);
@@ -262,6 +271,26 @@ impl Stage {
         playing.doors.cancel();
         playing.sessions.cancel();
         Ok(())
+    }
+
+    /// What it was opened with.
+    pub fn limits(&self) -> Limits {
+        self.shared.limits
+    }
+
+    /// Told what the process takes now, in bytes: while that is more than [`Limits::memory`], bulky conversations end.
+    pub fn mind_memory(&self, resident: u64) {
+        let tight = resident > self.shared.limits.memory;
+        if self.shared.tight.swap(tight, Ordering::AcqRel) != tight {
+            if tight {
+                tracing::warn!(resident, limit = self.shared.limits.memory, "memory is short: visitors who send much are shown out");
+            } else {
+                tracing::info!(resident, "there is memory again");
+            }
+        }
+        if tight {
+            self.shared.squeeze.notify_waiters();
+        }
     }
 
     /// How things are. Resident memory is for the caller to add.

@@ -6,14 +6,14 @@ use rand::Rng;
 use std::{
     convert::Infallible,
     io,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 use tokio::{net::TcpStream, time::Instant};
 
 use super::{
     Entrance, Playing, Shared,
-    limits::Ticket,
+    limits::{BULKY, Ticket},
     line::{Line, Read},
     recording::{Recording, Terminal},
     scribe::Page,
@@ -24,6 +24,9 @@ use crate::decoy::{Act, Dialogue, Frame, Heard, Kept, Reply, Side, Visit};
 
 /// Answers gather up to this many bytes before they leave, if the visitor sent many requests at once.
 const GATHER: usize = 64 * 1024;
+
+/// How long one visitor's many requests may keep others waiting.
+const SLICE: Duration = Duration::from_millis(1);
 
 /// Longest wait for the first TLS message and for each step of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(60);
@@ -147,15 +150,21 @@ impl Session {
         }
     }
 
-    /// Lets the dialogue hear everything that came.
+    /// Lets the dialogue hear everything that came; others have their turn in between.
     async fn hear(&mut self) -> Result<(), Why> {
+        let mut began = Instant::now();
         while !self.input.is_empty() {
+            if began.elapsed() > SLICE {
+                tokio::task::yield_now().await;
+                began = Instant::now();
+            }
             self.shared.scribe.room().await;
             let heard = loop {
                 let heard = self.dialogue.hear(&self.input, &mut self.reply);
                 let Heard::Used(n @ 1..) = heard else { break heard };
                 self.input.advance(n.min(self.input.len()));
-                if self.input.is_empty() || self.reply.is_urgent() || self.reply.queued() > GATHER {
+                let long = self.reply.queued() > GATHER || began.elapsed() > SLICE;
+                if self.input.is_empty() || self.reply.is_urgent() || long {
                     break heard;
                 }
             };
@@ -205,6 +214,7 @@ impl Session {
                 self.has_read(read)?;
                 return Ok(());
             }
+            () = self.shared.squeeze.notified(), if self.is_bulky() => return Err(Why::Limit),
             news = side_news(&mut self.side), if self.side.is_some() => Some(news),
             () = tokio::time::sleep_until(until) => None,
         };
@@ -359,6 +369,9 @@ impl Session {
             Read::Some(_) => {
                 self.heard = Instant::now();
                 self.reply.set_now(now());
+                if self.is_bulky() && self.shared.tight.load(Ordering::Acquire) {
+                    return Err(Why::Limit);
+                }
             }
             Read::None => {}
             Read::End => {
@@ -367,6 +380,11 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Whether the visitor brought so much that it may hold memory.
+    fn is_bulky(&self) -> bool {
+        self.line.bytes_in > BULKY
     }
 
     /// TLS from the first byte.
