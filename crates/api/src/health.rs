@@ -108,6 +108,7 @@ fn worker(one: &Worker) -> Component {
     let quiet = one.seconds_since.unwrap_or(0);
     match one.status {
         WorkerState::Unknown => part(PartStatus::Absent, "never heard of"),
+        WorkerState::Installed => part(PartStatus::Warning, "installed and not heard of"),
         WorkerState::Stopped if one.name == RECORDER => part(PartStatus::Failing, "stopped: events stay in the spool until it is started"),
         WorkerState::Stopped => part(PartStatus::Warning, "stopped"),
         WorkerState::Stale => part(PartStatus::Failing, format!("not heard of for {quiet} s")),
@@ -130,6 +131,7 @@ pub(crate) fn workers(api: &Api) -> Workers {
                 "ok" => WorkerState::Ok,
                 "stale" => WorkerState::Stale,
                 "stopped" => WorkerState::Stopped,
+                _ if installed(api, &w.name) => WorkerState::Installed,
                 _ => WorkerState::Unknown,
             },
             name: w.name,
@@ -163,8 +165,31 @@ pub(crate) async fn order(api: &Api, who: &Who, name: &str, action: &'static str
     if action == "stop" && matches!(name, "api" | "bus") {
         return Err(Problem::conflict(format!("{name} carries this request and cannot be stopped from here; stop it on the host")));
     }
-    say(api, who, name, action).await?;
+    if action == "stop" && name == "fleet" {
+        return Err(Problem::conflict("fleet holds the deckies' sockets; take deckies down instead, or stop it on the host"));
+    }
+    if action == "start" && silent(api, name) {
+        start_unit(api, who, name).await?;
+    } else {
+        say(api, who, name, action).await?;
+    }
     Ok((StatusCode::ACCEPTED, Json(Ordered { accepted: true, worker: name.to_owned(), action })))
+}
+
+fn installed(api: &Api, name: &str) -> bool {
+    api.cx().units.as_ref().is_some_and(|units| units.installed(name))
+}
+
+/// Whether nobody would hear an order, and the service manager knows the worker.
+fn silent(api: &Api, name: &str) -> bool {
+    let heard = workers(api).workers.iter().any(|w| w.name == name && matches!(w.status, WorkerState::Ok | WorkerState::Stopped));
+    !heard && installed(api, name)
+}
+
+async fn start_unit(api: &Api, who: &Who, name: &str) -> Result<(), Problem> {
+    let Some(units) = &api.cx().units else { return Err(Problem::unavailable("there is no service manager")) };
+    tracing::info!(by = who.username, worker = name, "unit started");
+    units.start(name).await.map_err(|why| Problem::unavailable(format!("the unit of {name} could not be started: {why}")))
 }
 
 async fn say(api: &Api, who: &Who, name: &str, action: &str) -> Result<(), Problem> {
@@ -185,7 +210,11 @@ pub(crate) async fn start_all(api: &Api, who: &Who) -> StartAll {
             all.already_running.push(worker.name);
             continue;
         }
-        match say(api, who, &worker.name, "start").await {
+        let asked = match worker.status {
+            WorkerState::Installed | WorkerState::Stale if installed(api, &worker.name) => start_unit(api, who, &worker.name).await,
+            _ => say(api, who, &worker.name, "start").await,
+        };
+        match asked {
             Ok(()) => all.started.push(worker.name),
             Err(problem) => all.failed.push(NotStarted { name: worker.name, reason: problem.detail }),
         }

@@ -16,6 +16,7 @@ mod config;
 mod export;
 mod files;
 mod front;
+pub mod hands;
 mod health;
 mod page;
 mod problem;
@@ -61,12 +62,25 @@ pub struct Cx {
     pub clock: Clock,
     /// What `/metrics` renders; see [`metrics_recorder`].
     pub metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
+    /// The running fleet; without one deckies can be looked at only.
+    pub fleet: Option<Arc<dyn hands::Fleet>>,
+    /// The service manager; without one only workers that run can be switched.
+    pub units: Option<Arc<dyn hands::Units>>,
 }
 
 impl Cx {
     /// With default settings and the system's clock.
     pub fn new(store: store::Store, bus: bus::Bus, secret: [u8; 32]) -> Self {
-        Self { store, bus, config: Config::default(), secret, clock: Arc::new(|| Micros::of(std::time::SystemTime::now())), metrics: None }
+        Self {
+            store,
+            bus,
+            config: Config::default(),
+            secret,
+            clock: Arc::new(|| Micros::of(std::time::SystemTime::now())),
+            metrics: None,
+            fleet: None,
+            units: None,
+        }
     }
 }
 
@@ -127,6 +141,10 @@ impl Api {
     /// Forgets every kept answer, after a change that the bus does not tell of.
     pub(crate) fn forget(&self) {
         self.0.cache.clear();
+    }
+
+    pub(crate) fn cx(&self) -> &Cx {
+        &self.0.cx
     }
 
     pub(crate) fn store(&self) -> &store::Store {

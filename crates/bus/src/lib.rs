@@ -6,6 +6,7 @@
 //! Start reading at [`Bus`], then `memory.rs` (one process) and `unix.rs` (one host).
 //! To add a subject: one constant in [`topics`].
 
+pub mod keys;
 mod memory;
 pub mod registry;
 pub mod subject;
@@ -69,7 +70,12 @@ impl Bus {
     /// Joins the bus that another process serves at `path` under the name of a worker. Returns at once;
     /// the connection is made and kept in the background, and subscriptions survive its loss.
     pub fn join(path: &Path, name: &str) -> Self {
-        Self(Kind::Unix(unix::Client::start(path.to_owned(), name.to_owned())))
+        Self(Kind::Unix(unix::Client::start(path.to_owned(), name.to_owned(), None)))
+    }
+
+    /// As [`Bus::join`], showing that the name is this process's own.
+    pub fn join_with(path: &Path, name: &str, key: keys::Key) -> Self {
+        Self(Kind::Unix(unix::Client::start(path.to_owned(), name.to_owned(), Some(key))))
     }
 
     /// Says something to everybody who listens, this process included.

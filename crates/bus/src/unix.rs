@@ -1,10 +1,15 @@
 //! The bus of one host: the process that serves it shares its in-memory bus over a UNIX socket.
 //!
 //! Frames are a four-byte big-endian length and JSON. Only the serving user and root may join
-//! (`SO_PEERCRED`), a worker's health may only come from the connection that joined under its name, a
+//! (`SO_PEERCRED`), who joins under a name shows that it holds the name's key ([`crate::keys`]), a worker's health may only come from the connection that joined under its name, a
 //! name is held by one connection at a time, and control only comes from `api` and `cli`.
 
-use crate::{Bus, Error, Message, Subscription, memory::Hub, subject, topics};
+use crate::{
+    Bus, Error, Message, Subscription,
+    keys::{Key, Keys},
+    memory::Hub,
+    subject, topics,
+};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use parking_lot::Mutex;
@@ -39,6 +44,10 @@ const WAITING: usize = 4096;
 enum Frame {
     /// First frame of a client.
     Hello { name: String },
+    /// The server wants to see that the client holds the key of its name.
+    Challenge { nonce: String },
+    /// The client's answer to it.
+    Proof { mac: String },
     /// The server's answer to it.
     Welcome,
     /// The server's answer to a name or a subject that is not the client's.
@@ -57,18 +66,28 @@ fn encode(frame: &Frame) -> Bytes {
     serde_json::to_vec(frame).map(Bytes::from).unwrap_or_default()
 }
 
-/// Serves `bus` at `path` (mode 0660) until the future is dropped. A socket left behind by a dead process is replaced.
+/// How long a process may take to show who it is.
+const KNOCK: Duration = Duration::from_secs(5);
+
+/// Serves `bus` at `path` to whoever the kernel lets in, by name alone: for tests, where nobody pretends.
 pub async fn serve(bus: &Bus, path: &Path) -> Result<(), Error> {
+    serve_to(bus, path, None, &[]).await
+}
+
+/// Serves `bus` at `path` (mode 0660) until the future is dropped. A socket left behind by a dead process is replaced. With
+/// `keys` a name belongs to those who hold its key; `own` are the names this process speaks under itself.
+pub async fn serve_to(bus: &Bus, path: &Path, keys: Option<Keys>, own: &[&str]) -> Result<(), Error> {
     let listener = bind(path)?;
     let hub = bus.hub().ok_or(Error::Away)?;
-    let names: Arc<Mutex<HashSet<String>>> = Arc::default();
+    let names: Arc<Mutex<HashSet<String>>> = Arc::new(Mutex::new(own.iter().map(|name| (*name).to_owned()).collect()));
+    let keys = keys.map(Arc::new);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let ours = nix::unistd::geteuid().as_raw();
                 match stream.peer_cred() {
                     Ok(peer) if peer.uid() == 0 || peer.uid() == ours => {
-                        tokio::spawn(guest(stream, Arc::clone(&hub), Arc::clone(&names)));
+                        tokio::spawn(guest(stream, Arc::clone(&hub), Arc::clone(&names), keys.clone()));
                     }
                     Ok(peer) => warn!(uid = peer.uid(), "refused a process of another user on the bus"),
                     Err(error) => warn!(%error, "cannot tell who joins the bus"),
@@ -96,10 +115,31 @@ fn bind(path: &Path) -> Result<UnixListener, Error> {
     Ok(listener)
 }
 
-async fn guest(stream: UnixStream, hub: Arc<Hub>, names: Arc<Mutex<HashSet<String>>>) {
-    let (mut sink, mut source) = Framed::new(stream, codec()).split();
-    let Some(Ok(first)) = source.next().await else { return };
-    let Ok(Frame::Hello { name }) = serde_json::from_slice(&first) else { return };
+/// Lets a process say who it is; `None` if it does not, or cannot show it.
+async fn admit<S>(framed: &mut Framed<S, LengthDelimitedCodec>, keys: Option<&Keys>) -> Option<String>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let first = framed.next().await?.ok()?;
+    let Ok(Frame::Hello { name }) = serde_json::from_slice(&first) else { return None };
+    if let Some(keys) = keys {
+        let nonce = crate::keys::nonce().ok()?;
+        framed.send(encode(&Frame::Challenge { nonce: nonce.clone() })).await.ok()?;
+        let answer = framed.next().await?.ok()?;
+        let shown = matches!(serde_json::from_slice(&answer), Ok(Frame::Proof { mac }) if keys.proves(&name, &nonce, &mac));
+        if !shown {
+            warn!(name, "a process on the bus could not show that the name is its own");
+            let _refused = framed.send(encode(&Frame::Refused { why: format!("the key of {name} was not shown") })).await;
+            return None;
+        }
+    }
+    Some(name)
+}
+
+async fn guest(stream: UnixStream, hub: Arc<Hub>, names: Arc<Mutex<HashSet<String>>>, keys: Option<Arc<Keys>>) {
+    let mut framed = Framed::new(stream, codec());
+    let Ok(Some(name)) = tokio::time::timeout(KNOCK, admit(&mut framed, keys.as_deref())).await else { return };
+    let (mut sink, mut source) = framed.split();
     if !names.lock().insert(name.clone()) {
         let _refused = sink.send(encode(&Frame::Refused { why: format!("another process is {name}") })).await;
         return;
@@ -175,10 +215,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn start(path: PathBuf, name: String) -> Self {
+    pub(crate) fn start(path: PathBuf, name: String, key: Option<Key>) -> Self {
         let (ask, asked) = mpsc::channel(WAITING);
         let client = Self { hub: Arc::default(), ask, up: Arc::default() };
-        tokio::spawn(keep(path, name, Arc::clone(&client.hub), asked, Arc::clone(&client.up)));
+        tokio::spawn(keep(path, (name, key), Arc::clone(&client.hub), asked, Arc::clone(&client.up)));
         client
     }
 
@@ -209,12 +249,12 @@ impl Client {
     }
 }
 
-async fn keep(path: PathBuf, name: String, hub: Arc<Hub>, mut asked: mpsc::Receiver<Frame>, up: Arc<AtomicBool>) {
+async fn keep(path: PathBuf, who: (String, Option<Key>), hub: Arc<Hub>, mut asked: mpsc::Receiver<Frame>, up: Arc<AtomicBool>) {
     let mut wait = Duration::from_millis(50);
     loop {
         match UnixStream::connect(&path).await {
             Ok(stream) => {
-                let ended = attend(stream, &name, &hub, &mut asked, &up).await;
+                let ended = attend(stream, &who, &hub, &mut asked, &up).await;
                 up.store(false, Ordering::Release);
                 match ended {
                     Ended::Asker => return,
@@ -244,15 +284,25 @@ enum Ended {
     Welcomed,
 }
 
-async fn attend(stream: UnixStream, name: &str, hub: &Hub, asked: &mut mpsc::Receiver<Frame>, up: &AtomicBool) -> Ended {
+async fn attend(stream: UnixStream, (name, key): &(String, Option<Key>), hub: &Hub, asked: &mut mpsc::Receiver<Frame>, up: &AtomicBool) -> Ended {
     let mut framed = Framed::new(stream, codec());
-    if framed.send(encode(&Frame::Hello { name: name.to_owned() })).await.is_err() {
+    if framed.send(encode(&Frame::Hello { name: name.clone() })).await.is_err() {
         return Ended::Lost;
     }
-    match framed.next().await {
+    let mut answer = framed.next().await;
+    if let (Some(Ok(bytes)), Some(key)) = (&answer, key)
+        && let Ok(Frame::Challenge { nonce }) = serde_json::from_slice(bytes)
+    {
+        if framed.send(encode(&Frame::Proof { mac: key.proof(name, &nonce) })).await.is_err() {
+            return Ended::Lost;
+        }
+        answer = framed.next().await;
+    }
+    match answer {
         Some(Ok(bytes)) => match serde_json::from_slice(&bytes) {
             Ok(Frame::Welcome) => {}
             Ok(Frame::Refused { why }) => return Ended::Refused(why),
+            Ok(Frame::Challenge { .. }) => return Ended::Refused("it wants the key of the name".into()),
             _ => return Ended::Lost,
         },
         _ => return Ended::Lost,
@@ -366,5 +416,34 @@ mod tests {
         raw.send(encode(&Frame::Hello { name: "record".into() })).await.unwrap();
         let answer = raw.next().await.unwrap().unwrap();
         assert!(String::from_utf8_lossy(&answer).contains("refused"));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_its_key_holders_and_the_servers_own_are_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus.sock");
+        let (home, keys) = (Bus::memory(), Keys::of(&[3; 32]));
+        let mut health = home.subscribe(topics::ALL_HEALTH).await.unwrap();
+        tokio::spawn({
+            let (home, path, keys) = (home.clone(), path.clone(), keys.clone());
+            async move { serve_to(&home, &path, Some(keys), &["record"]).await }
+        });
+        let keyed = |name: &str, key: &str| Bus::join_with(&path, name, keys.key(key));
+        let good = keyed("profile", "profile");
+        until(|| good.connected()).await;
+        good.publish("system.profile.health", json!(1)).await.unwrap();
+        assert_eq!(health.next().await.unwrap().payload, json!(1));
+        // Another's key, no key, and a name that the server speaks under itself.
+        for (name, key) in [("api", Some("profile")), ("cli", None), ("record", Some("record"))] {
+            let mut raw = Framed::new(UnixStream::connect(&path).await.unwrap(), codec());
+            raw.send(encode(&Frame::Hello { name: name.into() })).await.unwrap();
+            let Frame::Challenge { nonce } = serde_json::from_slice(&raw.next().await.unwrap().unwrap()).unwrap() else { panic!("no challenge") };
+            let mac = key.map_or_else(String::new, |key| keys.key(key).proof(name, &nonce));
+            raw.send(encode(&Frame::Proof { mac })).await.unwrap();
+            let answer = raw.next().await.unwrap().unwrap();
+            assert!(matches!(serde_json::from_slice(&answer).unwrap(), Frame::Refused { .. }), "{name}");
+        }
+        let without = Bus::join(&path, "mutator");
+        assert!(!without.connected());
     }
 }

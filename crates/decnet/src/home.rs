@@ -5,7 +5,7 @@ use anyhow::Context;
 use std::{
     fs,
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -14,6 +14,21 @@ pub(crate) fn prepare(config: &Config) -> anyhow::Result<()> {
     for (dir, mode) in [("", 0o711), ("run", 0o700), ("spool", 0o711), ("artifacts", 0o711), ("transcripts", 0o711), ("memory", 0o711)] {
         let path = if dir.is_empty() { config.data_dir.clone() } else { config.data_dir.join(dir) };
         fs::DirBuilder::new().recursive(true).mode(mode).create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    }
+    hand_over(config)
+}
+
+/// Where root runs only a part, what it makes belongs to the owner of the data directory like everything else there.
+pub(crate) fn hand_over(config: &Config) -> anyhow::Result<()> {
+    let owner = fs::metadata(&config.data_dir)?;
+    if owner.uid() == 0 || !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    for name in ["run", "spool", "artifacts", "transcripts", "memory", "secret", "decnet.db", "decnet.db-wal", "decnet.db-shm"] {
+        let path = config.data_dir.join(name);
+        if fs::symlink_metadata(&path).is_ok_and(|meta| meta.uid() == 0 && !meta.is_symlink()) {
+            std::os::unix::fs::lchown(&path, Some(owner.uid()), Some(owner.gid())).with_context(|| format!("cannot hand over {}", path.display()))?;
+        }
     }
     Ok(())
 }
@@ -31,6 +46,7 @@ pub(crate) fn secret(config: &Config) -> anyhow::Result<[u8; 32]> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let secret: [u8; 32] = rand::random();
             write_new(&path, &secret)?;
+            hand_over(config)?;
             Ok(secret)
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),

@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod fleet_table;
+mod hands;
 mod home;
 mod print;
 
@@ -46,6 +47,10 @@ enum Command {
     Worker(commands::worker::Args),
     /// Manages the dashboard's accounts
     User(commands::user::Args),
+    /// Installs decnet as a service: user, directories, hardened systemd units, polkit, logrotate, tmpfiles
+    Init(commands::init::Args),
+    /// Takes the service away; captured data stays unless --purge
+    Deinit(commands::init::OutArgs),
     /// Prints a completion script for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -88,8 +93,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Status(args) => commands::status::run(&args, &config()?),
         Command::Decky(args) => commands::decky::run(args, &config()?),
         Command::Reconcile(args) => commands::reconcile::run(&args, &config()?),
+        Command::Init(args) => commands::init::run(&args, &config()?),
+        Command::Deinit(args) => commands::init::out(&args),
         Command::Api(args) => commands::api::run(&args, config()?),
-        Command::Worker(args) => commands::worker::run(&args, &config()?),
+        Command::Worker(args) => commands::worker::run(&args, config()?),
         Command::User(args) => commands::user::run(args, &config()?),
     }
 }

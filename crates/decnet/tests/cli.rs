@@ -35,7 +35,7 @@ fn bad_files_are_refused_with_file_line_key_and_what_is_allowed() {
 fn an_unknown_worker_and_a_bad_database_are_refused() {
     let out = decnet(&["worker", "nobody"]);
     assert_eq!(out.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("profile, record"));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("bus, fleet, record"));
     let out = decnet(&["user", "list", "--database", "postgres://x"]);
     assert_eq!(out.status.code(), Some(2));
 }
@@ -53,7 +53,7 @@ fn a_plan_can_be_read_without_a_running_fleet() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["up", "deploy", "teardown", "status", "services", "archetypes", "distros", "api", "worker", "user", "completions", "man"] {
+    for command in ["up", "deploy", "teardown", "status", "decky", "reconcile", "services", "archetypes", "distros", "api", "worker", "user", "completions", "man"] {
         let out = Command::new(env!("CARGO_BIN_EXE_decnet")).args([command, "--help"]).output().unwrap();
         assert!(out.status.success() && out.stdout.len() > 100, "{command}");
     }

@@ -6,13 +6,13 @@
 //! > {"do":"deploy","plan":{…},"replace":false}
 //! < {"is":"report","report":{…}}          or {"is":"error","message":"…"}
 //! ```
-//! The socket belongs to the user that runs the fleet and nobody else may open it.
+//! The socket belongs to the owner of its directory and nobody else but root may open it.
 
 use model::Micros;
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -132,6 +132,13 @@ impl Server {
         let _ = fs::remove_file(&path);
         let listener = UnixListener::bind(&path).map_err(Error::file(&path))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(Error::file(&path))?;
+        // Root alone does the placing; those who ask run as the owner of the directory.
+        if nix::unistd::geteuid().is_root()
+            && let Some(dir) = path.parent()
+        {
+            let owner = fs::metadata(dir).map_err(Error::file(dir))?;
+            std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(Error::file(&path))?;
+        }
         Ok(Self { listener, path })
     }
 

@@ -450,6 +450,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deckies/deploy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the deckies of a file; what is there already and unchanged is not touched. */
+        post: operations["deployDeckies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deckies/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes what should exist, what the table says and what is there agree. */
+        post: operations["reconcileDeckies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deckies/running": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every decky that runs, wherever it is planned: this host's fleet, hosts of the swarm, topologies. */
+        get: operations["listRunningDeckies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deckies/{id}": {
         parameters: {
             query?: never;
@@ -460,6 +511,92 @@ export interface paths {
         /** One decky, by id (`local:web-01`) or by name. */
         get: operations["getDecky"];
         put?: never;
+        post?: never;
+        /** Takes a decky away. */
+        delete: operations["tearDownDecky"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deckies/{id}/mutate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a decky change now, or as soon as its visitors have left. */
+        post: operations["mutateDecky"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deckies/{id}/mutate-interval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets how often a decky changes by itself. */
+        put: operations["setMutateInterval"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deckies/{id}/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds a service to a decky that runs; its other services go on undisturbed. */
+        post: operations["addDeckyService"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deckies/{id}/services/{service}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a service of a decky away; the last one stays (409). */
+        delete: operations["removeDeckyService"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deckies/{id}/services/{service}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a service anew. New visitors meet it so; running sessions go on as they were. */
+        put: operations["configureDeckyService"];
         post?: never;
         delete?: never;
         options?: never;
@@ -911,9 +1048,28 @@ export interface components {
             /** Format: int64 */
             attempt_count: number;
         };
+        /**
+         * @description Where a decky is planned.
+         * @enum {string}
+         */
+        DeckySource: "fleet" | "shard" | "topology";
+        /** @description Deckies to deploy. */
+        Deploy: {
+            /** @description A configuration file, TOML or INI. */
+            text: string;
+            /** @description Takes away the deckies that the file does not name. */
+            replace?: boolean;
+            /** @description Only checks the file and answers with the plan. */
+            dry_run?: boolean;
+        };
         /** @description It is done. */
         Done: {
             message: string;
+        };
+        /** @description A decky that could not be made as wished. */
+        Failed: {
+            name: string;
+            reason: string;
         };
         /** @description A decky of a host's fleet. */
         FleetDeckyRow: {
@@ -928,6 +1084,44 @@ export interface components {
             last_error?: string | null;
             last_seen?: components["schemas"]["At"] | null;
             updated_at: components["schemas"]["At"];
+        };
+        /** @description What the fleet did, by name. */
+        FleetReport: {
+            /** @default [] */
+            added: string[];
+            /** @default [] */
+            changed: string[];
+            /** @default [] */
+            unchanged: string[];
+            /** @default [] */
+            removed: string[];
+            /** @default [] */
+            failed: components["schemas"]["Failed"][];
+            /** @default [] */
+            warnings: string[];
+            /**
+             * @description Deckies with visitors that change when those have left.
+             * @default []
+             */
+            postponed: string[];
+            /**
+             * Format: int64
+             * @description Rows inserted, deleted and changed by a reconciliation, and deckies made again.
+             * @default 0
+             */
+            inserted: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            deleted: number;
+            /** @default [] */
+            repaired: string[];
+            /**
+             * @description Of a dry run: the deckies that would be, as a table.
+             * @default []
+             */
+            plan: string[][];
         };
         /** @description Health of the product. */
         Health: {
@@ -1034,6 +1228,27 @@ export interface components {
          * @enum {string}
          */
         MomentKind: "contact" | "login" | "command" | "request" | "file" | "url" | "fingerprint" | "replay" | "end" | "other";
+        /** @description How a decky shall change. */
+        Mutate: {
+            /** @description `services`: one more or less; `drift`: updated and booted again; absent: either. */
+            strategy?: string | null;
+        };
+        /** @description How often a decky changes by itself. */
+        MutateInterval: {
+            /**
+             * Format: int32
+             * @description 1 to 525600; `null`: never.
+             */
+            minutes?: number | null;
+        };
+        /** @description A service to add. */
+        NewService: {
+            service: string;
+            /** @description Settings, as in a configuration file. */
+            config?: {
+                [key: string]: string;
+            };
+        };
         /** @description A new account. Its password must be changed at the first sign-in. */
         NewUser: {
             /** @description 1 to 64 of letters, digits, `.`, `_`, `-`, `@`. */
@@ -1357,6 +1572,11 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /** @description How to reconcile. */
+        Reconcile: {
+            /** @description Makes what should exist and does not, and takes away what should not. */
+            repair?: boolean;
+        };
         /** @description A password set by an admin. */
         ResetPassword: {
             /** @description At least 12 characters and at most 128 bytes. */
@@ -1367,6 +1587,27 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "admin";
+        /** @description A decky that runs. */
+        RunningDecky: {
+            /** @description `local:web-01`, `<host uuid>:web-01`, or the bare uuid of a topology's decky. */
+            id: string;
+            source: components["schemas"]["DeckySource"];
+            /** @description Only of a topology's decky. */
+            topology_id?: string | null;
+            /** @description The host it stands on; `None` if the topology is not bound to a host of the swarm. */
+            host_uuid?: string | null;
+            name: string;
+            services: string[];
+            ip?: string | null;
+            decky_config: Record<string, unknown>;
+        };
+        /** @description Settings of a service. */
+        ServiceConfig: {
+            /** @description All of them; what is left out goes back to what the decky chose itself. */
+            config: {
+                [key: string]: string;
+            };
+        };
         /** @description One conversation. */
         SessionRow: {
             sid: string;
@@ -1570,7 +1811,7 @@ export interface components {
          * @description How a worker is.
          * @enum {string}
          */
-        WorkerState: "ok" | "stale" | "stopped" | "unknown";
+        WorkerState: "ok" | "stale" | "stopped" | "installed" | "unknown";
         /** @description All workers. */
         Workers: {
             /** @description In the order they are started. */
@@ -2479,6 +2720,103 @@ export interface operations {
             };
         };
     };
+    deployDeckies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Deploy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetReport"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconcileDeckies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reconcile"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetReport"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRunningDeckies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunningDecky"][];
+                };
+            };
+        };
+    };
     getDecky: {
         parameters: {
             query?: never;
@@ -2499,6 +2837,302 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tearDownDecky: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetReport"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mutateDecky: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Mutate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetReport"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setMutateInterval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MutateInterval"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetReport"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addDeckyService: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewService"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetReport"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeDeckyService: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                service: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetReport"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    configureDeckyService: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                service: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServiceConfig"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetReport"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

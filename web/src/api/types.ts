@@ -25,3 +25,4 @@ export type Settings = S['Settings'];
 export type Version = S['Version'];
 export type Token = S['Token'];
 export type Purged = S['Purged'];
+export type FleetReport = S['FleetReport'];

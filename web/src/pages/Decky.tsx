@@ -8,9 +8,13 @@ import { count, deckyName, full, many } from '../lib/format';
 import { useTitle } from '../lib/hooks';
 import { Bars } from '../parts/Bars';
 import { Empty, Failed, Ghosts, Mark, Panel, ScrollX } from '../parts/Basics';
+import { DeckyTools } from '../parts/FleetHands';
 import { FeedLine } from '../parts/Event';
 import { Ip, Service, Services, When } from '../parts/Text';
 import { DeckyState, fact } from './Fleet';
+
+/** Offered while one types; the fleet says which of them this build can play. */
+const SERVICES = ['ftp', 'http', 'https', 'mysql', 'redis', 'smtp', 'ssh', 'telnet'];
 
 type Software = { product?: unknown; version?: unknown; package?: unknown };
 
@@ -41,7 +45,7 @@ export function DeckyPage() {
           <Visitors id={full_} />
           <Panel title="Newest events" flush><Newest id={full_} /></Panel>
         </div>
-        <aside className="stack wide-gap" aria-label="What it pretends to be">{row === undefined ? <Panel title="Persona"><Ghosts lines={6} /></Panel> : <Persona row={row} />}</aside>
+        <aside className="stack wide-gap" aria-label="What it pretends to be">{row === undefined ? <Panel title="Persona"><Ghosts lines={6} /></Panel> : <><Persona row={row} /><DeckyTools row={row} services={SERVICES} /></>}</aside>
       </div>
     </main>
   );
@@ -106,7 +110,7 @@ function Persona({ row }: { row: FleetDeckyRow }) {
         <dl className="facts">
           {lines.filter(([, v]) => v !== '').map(([k, v, mono]) => <Fragment key={k}><dt>{k}</dt><dd className={mono === true ? 'mono small' : undefined}>{v}</dd></Fragment>)}
           <dt>Changed</dt><dd><When at={row.updated_at} /></dd>
-          <dt>Touched</dt><dd><When at={row.last_seen} /></dd>
+          <dt>Seen running</dt><dd><When at={row.last_seen} /></dd>
           <dt>Host</dt><dd className="mono small">{row.host_uuid}</dd>
         </dl>
       </Panel>

@@ -7,6 +7,7 @@ import type { FleetDeckyRow } from '../api/types';
 import { count, many } from '../lib/format';
 import { useTitle } from '../lib/hooks';
 import { Empty, Failed, Ghosts, Mark, type Tone } from '../parts/Basics';
+import { FleetTools } from '../parts/FleetHands';
 import { SearchField } from '../parts/SearchField';
 import { Services, When } from '../parts/Text';
 
@@ -52,6 +53,7 @@ export function Fleet() {
     <main className="page" id="main" tabIndex={-1}>
       <header className="page-head">
         <div className="title"><h1>Fleet</h1></div>
+        <div className="actions"><FleetTools /></div>
         <div className="tools grow">
           <SearchField value={text} set={(v) => void navigate({ search: (s) => ({ ...s, q: v || undefined }), replace: true })} label="Search deckies" placeholder="A name, an address, a service, a system" />
           <div className="segment" role="group" aria-label="State">
@@ -62,7 +64,7 @@ export function Fleet() {
       </header>
       {q.error !== null && q.data === undefined ? <Failed error={q.error} retry={() => void q.refetch()} /> : q.data === undefined ? <div className="deckies"><div className="panel"><div className="body"><Ghosts /></div></div><div className="panel"><div className="body"><Ghosts /></div></div></div>
         : rows.length === 0 ? (text !== '' || search.state !== undefined ? <Empty title="No decky fits.">Search for less, or choose another state.</Empty>
-          : <Empty title="No decky is deployed.">Describe a fleet in a file and run <code>decnet deploy --config FILE</code>; <code>decnet up</code> raises a lab of six. They appear here while they are being made.</Empty>)
+          : <Empty title="No decky is deployed.">Describe a fleet in a file and press Deploy, or run <code>decnet deploy --config FILE</code>; <code>decnet up</code> raises a lab of six. They appear here while they are being made.</Empty>)
           : <ul className="deckies">{rows.slice(0, 600).map((r) => <li key={idOf(r)}><Card row={r} /></li>)}</ul>}
       {rows.length > 600 && <p className="muted small">{many(rows.length - 600, 'more decky', 'more deckies')}: search to see them.</p>}
     </main>

@@ -12,7 +12,7 @@ import { Play } from '../parts/icons';
 import { When } from '../parts/Text';
 import { say, sayFailed } from '../parts/toast';
 
-const STATUS: Record<string, { tone: Tone; word: string }> = { ok: { tone: 'good', word: 'Runs' }, stale: { tone: 'alarm', word: 'Silent' }, stopped: { tone: 'warn', word: 'Stopped' }, unknown: { tone: 'quiet', word: 'Not heard of' } };
+const STATUS: Record<string, { tone: Tone; word: string }> = { ok: { tone: 'good', word: 'Runs' }, stale: { tone: 'alarm', word: 'Silent' }, stopped: { tone: 'warn', word: 'Stopped' }, installed: { tone: 'warn', word: 'Installed, not running' }, unknown: { tone: 'quiet', word: 'Not heard of' } };
 const DOES: Record<string, string> = {
   bus: 'tells the others that something changed', fleet: 'makes the deckies and keeps them running', record: 'writes what deckies saw into the database', profile: 'sums up each attacker', reconciler: 'compares what should exist with what is there', mutator: 'lets deckies change with time', api: 'answers this page',
 };
@@ -73,7 +73,7 @@ export function Workers() {
                         <td className="right">{w.errors > 0 ? <span className="mark warn">{count(w.errors)}</span> : 0}</td>
                         <td className="right">{count(w.restarts)}</td>
                         <td className="right">
-                          {w.name === 'api' ? <span className="tiny faint">cannot stop itself</span> : w.status === 'stopped' || w.status === 'unknown'
+                          {w.name === 'api' || w.name === 'bus' ? <span className="tiny faint">carries this page</span> : w.name === 'fleet' && w.status === 'ok' ? <span className="tiny faint">holds the deckies</span> : w.status === 'stopped' || w.status === 'unknown' || w.status === 'installed' || (w.status === 'stale')
                             ? <Button disabled={!admin || order.isPending} onClick={() => order.mutate({ name: w.name, action: 'start' })} aria-label={`Start ${w.name}`}>Start</Button>
                             : <Button look="danger" disabled={!admin || order.isPending} onClick={() => setStopping(w.name)} aria-label={`Stop ${w.name}`}>Stop</Button>}
                         </td>

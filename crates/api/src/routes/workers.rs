@@ -26,6 +26,8 @@ pub enum WorkerState {
     Stale,
     /// Stopped because it was asked to.
     Stopped,
+    /// Never heard of since the API started; its unit is installed and can be started.
+    Installed,
     /// Never heard of since the API started.
     Unknown,
 }

@@ -1,17 +1,18 @@
 //! `decnet api`: the dashboard and its API alone, joined to the bus of the running `decnet up`.
 
 use crate::{
-    commands,
+    commands::{self, part},
     config::{Config, Wrong},
+    hands::{OverSocket, Systemd},
     home,
 };
-use bus::Bus;
-use std::net::SocketAddr;
+use bus::{Bus, keys::Keys};
+use std::{net::SocketAddr, sync::Arc};
 use store::Store;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Address and port of the dashboard; port 0: any free one
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -34,9 +35,10 @@ pub(crate) fn run(args: &Args, config: Config) -> anyhow::Result<()> {
                 stop.cancel();
             }
         });
-        let bus = Bus::join(&config.bus_socket(), "api");
+        let bus = Bus::join_with(&config.bus_socket(), "api", Keys::of(&secret).key("api"));
         if let Some(store) = commands::open_store(&config, &stop).await? {
             crate::print::line(&format!("http://{address}"));
+            tokio::spawn(part::beat(bus.clone(), "api", watch::channel(String::new()).1, stop.clone()));
             api::serve(listener, cx(store, bus, &config, secret, address), stop.cancelled_owned()).await?;
         }
         Ok(())
@@ -53,6 +55,8 @@ pub(crate) fn cx(store: Store, bus: Bus, config: &Config, secret: [u8; 32], list
             ..api::Config::default()
         },
         metrics: api::metrics_recorder(),
+        fleet: Some(Arc::new(OverSocket::new(config))),
+        units: Systemd::here().map(|units| Arc::new(units) as Arc<dyn api::hands::Units>),
         ..api::Cx::new(store, bus, secret)
     }
 }

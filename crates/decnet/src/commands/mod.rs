@@ -5,6 +5,8 @@ pub(crate) mod catalogue;
 pub(crate) mod decky;
 pub(crate) mod deploy;
 pub(crate) mod fleet_of;
+pub(crate) mod init;
+pub(crate) mod part;
 pub(crate) mod reconcile;
 pub(crate) mod status;
 pub(crate) mod teardown;

@@ -6,7 +6,7 @@ use crate::{
     fleet_table::StoreTable,
     home, print,
 };
-use bus::Bus;
+use bus::{Bus, keys::Keys};
 use fleet::{Deployer, Reconciled, control::Client};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -64,8 +64,9 @@ async fn pass(args: &Args, config: &Config, stop: &CancellationToken) -> anyhow:
     }
     home::prepare(config)?;
     let Some(store) = commands::open_store(config, stop).await? else { return Ok(None) };
-    let bus = Bus::join(&config.bus_socket(), "cli");
-    let settings = fleet_of::settings(None, None, config, home::secret(config)?)?;
+    let secret = home::secret(config)?;
+    let bus = Bus::join_with(&config.bus_socket(), "cli", Keys::of(&secret).key("cli"));
+    let settings = fleet_of::settings(None, None, config, secret)?;
     let deployer = Deployer::open(settings, Arc::new(StoreTable::of(store, bus))).map_err(|error| match error {
         fleet::Error::Locked { .. } => Wrong("the fleet is starting or stopping; try again in a moment".into()).into(),
         other => anyhow::Error::from(other),

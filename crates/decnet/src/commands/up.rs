@@ -1,20 +1,16 @@
 //! `decnet up`: everything in one process.
 
 use crate::{
-    commands::{self, fleet_of, user},
+    commands::{self, fleet_of, part, user},
     config::{Config, Wrong},
     fleet_table::StoreTable,
     home, print,
 };
 use anyhow::Context;
-use bus::{
-    Bus,
-    registry::{BEAT, Heartbeat},
-    topics,
-};
+use bus::{Bus, keys::Keys, registry};
 use fleet::{DeckyState, DeckyStatus, DeployMode, Deployer, Plan};
 use serde_json::json;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::Store;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -39,6 +35,9 @@ pub(crate) struct Args {
     /// Network interface on which the deckies appear (native; default: a private bridge on this host)
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
+    /// Leaves these workers to processes of their own (`decnet worker NAME`)
+    #[arg(long, value_name = "WORKER", num_args = 1.., value_parser = clap::builder::PossibleValuesParser::new(workers::NAMES))]
+    without: Vec<String>,
     /// Prints one line of JSON when ready, for programs
     #[arg(long)]
     json: bool,
@@ -59,22 +58,25 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
     let listener = TcpListener::bind(listen).await.map_err(|error| Wrong(format!("the dashboard cannot listen on {listen}: {error}")))?;
     let address = listener.local_addr()?;
 
-    tasks.spawn(serve_bus(bus.clone(), config.bus_socket(), stop.clone()));
-    tasks.spawn(beat(bus.clone(), "bus", watch::channel(String::new()).1, stop.clone()));
+    let own: Vec<String> = registry::KNOWN.iter().filter(|name| !args.without.iter().any(|w| w == *name)).map(|name| (*name).to_owned()).collect();
+    tasks.spawn(part::serve_bus(bus.clone(), config.bus_socket(), Keys::of(&secret), own, stop.clone()));
+    tasks.spawn(part::beat(bus.clone(), "bus", watch::channel(String::new()).1, stop.clone()));
 
     // Deckies first: they need no database, and capture must not wait for one.
     let (store_ready, store_seen) = watch::channel(None::<Store>);
     let table = Arc::new(StoreTable::new(store_seen, bus.clone()));
     let deployer = Arc::new(Deployer::open(fleet_of::settings(args.runtime.as_deref(), args.interface.as_deref(), &config, secret)?, table)?);
     let (fleet_trouble, fleet_seen) = watch::channel(String::new());
-    tasks.spawn(beat(bus.clone(), "fleet", fleet_seen, stop.clone()));
+    tasks.spawn(part::beat(bus.clone(), "fleet", fleet_seen, stop.clone()));
     let fresh = deployer.is_fresh().await;
-    let restored = deployer.restore().await.context("restoring the fleet")?;
-    let raised = if fresh && !args.no_lab { deployer.deploy(&Plan::lab(), DeployMode::default()).await } else { Ok(restored) };
+    let raised = match deployer.restore().await {
+        Ok(_) if fresh && !args.no_lab => deployer.deploy(&Plan::lab(), DeployMode::default()).await,
+        other => other,
+    };
     match raised {
         Ok(report) => info!("fleet: {report}"),
         Err(trouble) => {
-            error!(%trouble, "the lab could not be raised");
+            error!(%trouble, "the fleet could not be raised; it is tried again by `decnet reconcile --repair`");
             let _unwatched = fleet_trouble.send(trouble.to_string());
         }
     }
@@ -93,12 +95,12 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
         deployer.sync_table().await;
         let password = first_admin(&store).await?;
         let cx = Cx { store: store.clone(), bus: bus.clone(), spools: config.spools() };
-        for name in workers::NAMES {
+        for name in workers::NAMES.iter().filter(|name| !args.without.iter().any(|w| w == *name)) {
             if let Some(running) = workers::start(name, cx.clone(), stop.clone()) {
                 tasks.spawn(running);
             }
         }
-        tasks.spawn(beat(bus.clone(), "api", watch::channel(String::new()).1, stop.clone()));
+        tasks.spawn(part::beat(bus.clone(), "api", watch::channel(String::new()).1, stop.clone()));
         let api = commands::api::cx(store, bus.clone(), &config, secret, address);
         tasks.spawn({
             let stop = stop.clone();
@@ -122,37 +124,6 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
     }
     signals.abort();
     Ok(())
-}
-
-async fn serve_bus(bus: Bus, path: PathBuf, stop: CancellationToken) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        ended = bus::unix::serve(&bus, &path) => if let Err(error) = ended {
-            warn!(%error, "other processes cannot join the bus");
-        },
-    }
-    let _gone = std::fs::remove_file(&path);
-}
-
-/// Heartbeats of a part that has no runner of its own; the watched text is its trouble, empty for none.
-async fn beat(bus: Bus, worker: &str, trouble: watch::Receiver<String>, stop: CancellationToken) {
-    let worker = worker.to_owned();
-    loop {
-        let stopping = stop.is_cancelled();
-        let detail = trouble.borrow().clone();
-        let state = if stopping { "stopped" } else if detail.is_empty() { "running" } else { "failing" };
-        let beat = Heartbeat { worker: worker.clone(), pid: std::process::id(), state: state.into(), detail, ..Heartbeat::default() };
-        if let Ok(payload) = serde_json::to_value(beat) {
-            bus::unix::say(&bus, &topics::health(&worker), payload).await;
-        }
-        if stopping {
-            return;
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(BEAT) => {}
-        }
-    }
 }
 
 /// On the first start there is no account: makes the admin and gives the one-time password.

@@ -1,11 +1,11 @@
 //! `decnet worker NAME`: one worker in a process of its own.
 
 use crate::{
-    commands,
+    commands::{self, part},
     config::{Config, Wrong},
     home,
 };
-use bus::Bus;
+use bus::{Bus, keys::Keys, registry};
 use tokio_util::sync::CancellationToken;
 use workers::Cx;
 
@@ -15,15 +15,20 @@ pub(crate) struct Args {
     name: String,
 }
 
-pub(crate) fn run(args: &Args, config: &Config) -> anyhow::Result<()> {
-    if !workers::NAMES.contains(&args.name.as_str()) {
-        return Err(Wrong(format!("there is no worker {:?} (there are: {})", args.name, workers::NAMES.join(", "))).into());
+pub(crate) fn run(args: &Args, config: Config) -> anyhow::Result<()> {
+    if !registry::KNOWN.contains(&args.name.as_str()) {
+        return Err(Wrong(format!("there is no worker {:?} (there are: {})", args.name, registry::KNOWN.join(", "))).into());
     }
+    if args.name == "api" {
+        return commands::api::run(&commands::api::Args::default(), config);
+    }
+    let config = &config;
     commands::log(config)?;
     home::prepare(config)?;
+    let secret = home::secret(config)?;
     commands::runtime()?.block_on(async {
         let stop = CancellationToken::new();
-        let bus = Bus::join(&config.bus_socket(), &args.name);
+        let bus = || Bus::join_with(&config.bus_socket(), &args.name, Keys::of(&secret).key(&args.name));
         let asked = tokio::spawn({
             let stop = stop.clone();
             async move {
@@ -31,8 +36,12 @@ pub(crate) fn run(args: &Args, config: &Config) -> anyhow::Result<()> {
                 stop.cancel();
             }
         });
-        if let Some(store) = commands::open_store(config, &stop).await?
-            && let Some(running) = workers::start(&args.name, Cx { store, bus, spools: config.spools() }, stop)
+        if args.name == "bus" {
+            part::bus_alone(config, secret, stop).await;
+        } else if args.name == "fleet" {
+            part::fleet_alone(config, secret, bus(), stop).await?;
+        } else if let Some(store) = commands::open_store(config, &stop).await?
+            && let Some(running) = workers::start(&args.name, Cx { store, bus: bus(), spools: config.spools() }, stop)
         {
             running.await?;
         }
