@@ -154,6 +154,16 @@ pub trait Dialogue: Send {
         Duration::from_secs(300)
     }
 
+    /// Whether the product lets a visitor stay as long as he likes. If not, the stage ends the conversation after
+    /// [`Limits::longest`](crate::stage::limits::Limits::longest).
+    fn may_stay(&self) -> bool {
+        false
+    }
+
+    /// There are too many visitors for one more: what the product says before it closes, if anything. Nothing else of
+    /// this dialogue is called then.
+    fn full(&mut self, _out: &mut Reply) {}
+
     /// The visitor was silent for [`Dialogue::patience`]: the last words the product says, if any.
     fn idle(&mut self, _out: &mut Reply) {}
 }

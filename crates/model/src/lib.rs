@@ -6,6 +6,7 @@
 //! its fields in [`Saw::fields`].
 
 mod captured;
+mod envelope;
 mod event;
 mod id;
 mod persona;
@@ -13,6 +14,7 @@ mod phase;
 mod time;
 
 pub use captured::Captured;
+pub use envelope::Envelope;
 pub use event::{Event, FileWay, HttpRequest, Outcome, Passive, Saw, ScanKind, SecretKind, Sequence, Why};
 pub use id::{Attacker, Decky, DeckyId, Id, LOCAL_HOST, Session, User};
 pub use persona::{Account, Distro, OsFamily, Persona, Service, Software};

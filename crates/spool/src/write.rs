@@ -1,6 +1,6 @@
 //! The writing side.
 
-use model::Event;
+use model::{Envelope, Event, Id, Micros, Saw};
 use nix::fcntl::{Flock, FlockArg};
 use parking_lot::{Condvar, Mutex};
 use std::{
@@ -140,6 +140,11 @@ impl Spool {
         encode(event, out)
     }
 
+    /// The same for an event that is mostly `envelope`.
+    pub fn encode_in(envelope: &Envelope, id: Id<Event>, at: Micros, saw: &Saw, out: &mut Vec<u8>) -> Result<(), Error> {
+        record::push(out, |o| envelope.write(id, at, saw, o)).map_err(failed)
+    }
+
     /// Brings everything appended so far to the disk.
     pub fn sync(&self) -> Result<(), Error> {
         self.inner.sync()
@@ -208,10 +213,14 @@ impl Inner {
 }
 
 fn encode(event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
-    record::push(out, |o| serde_json::to_writer(o, event)).map_err(|e| match e {
+    record::push(out, |o| serde_json::to_writer(o, event)).map_err(failed)
+}
+
+fn failed(why: PushError<serde_json::Error>) -> Error {
+    match why {
         PushError::Fill(source) => Error::Json { source },
         PushError::TooLarge(bytes) => Error::TooLarge { bytes },
-    })
+    }
 }
 
 fn keep_synced(inner: &Weak<Inner>, every: Duration) {

@@ -572,6 +572,10 @@ impl Dialogue for Redis {
         Heard::Used(0)
     }
 
+    fn full(&mut self, out: &mut Reply) {
+        out.send(b"-ERR max number of clients reached\r\n");
+    }
+
     fn appetite(&self) -> usize {
         8 * 1024 * 1024 + 64 * 1024
     }

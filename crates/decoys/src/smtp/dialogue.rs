@@ -102,6 +102,10 @@ impl Dialogue for Smtp {
         if used > 0 { Heard::Used(used) } else { Heard::NeedMore }
     }
 
+    fn full(&mut self, out: &mut Reply) {
+        self.session.crowded(out);
+    }
+
     fn appetite(&self) -> usize {
         LINE_MAX + 1024
     }

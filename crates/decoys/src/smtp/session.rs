@@ -130,6 +130,11 @@ impl Session {
         out.send(format!("421 4.4.2 {} Error: timeout exceeded\r\n", self.host).as_bytes());
     }
 
+    /// The client's host has too many connections (`smtpd_client_connection_count_limit`).
+    pub(super) fn crowded(&self, out: &mut Reply) {
+        out.send(format!("421 4.7.0 {} Error: too many connections from {}\r\n", self.host, self.visit.peer.ip()).as_bytes());
+    }
+
     fn reset(&mut self) {
         self.from = None;
         self.rcpt.clear();

@@ -6,8 +6,7 @@ use openssl::{
     cipher_ctx::CipherCtx,
     error::ErrorStack,
 };
-
-use super::poly1305;
+use ring::aead::chacha20_poly1305_openssh::{KEY_LEN, OpeningKey, SealingKey};
 
 /// Which cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +54,7 @@ impl CipherKind {
             (Mode::Ctr, _) => Algorithm::aes_256_ctr(),
             (Mode::Gcm, 16) => Algorithm::aes_128_gcm(),
             (Mode::Gcm, _) => Algorithm::aes_256_gcm(),
+            // Not asked for: see `Cipher::new`.
             (Mode::ChaCha, _) => Algorithm::chacha20(),
         }
     }
@@ -73,7 +73,8 @@ impl From<ErrorStack> for Forged {
 enum Keyed {
     Ctr(CipherCtx),
     Gcm { ctx: CipherCtx, iv: [u8; 12] },
-    ChaCha { body: CipherCtx, length: CipherCtx },
+    ChaChaOpen(Box<OpeningKey>),
+    ChaChaSeal(Box<SealingKey>),
 }
 
 /// A keyed cipher of one direction.
@@ -98,8 +99,8 @@ impl Cipher {
             Mode::Ctr => Keyed::Ctr(start(key, Some(iv))?),
             Mode::Gcm => Keyed::Gcm { ctx: start(key, Some(iv))?, iv: iv.try_into().unwrap_or_default() },
             Mode::ChaCha => {
-                let (body, length) = key.split_at(key.len() / 2);
-                Keyed::ChaCha { body: start(body, Some(&[0; 16]))?, length: start(length, Some(&[0; 16]))? }
+                let key: &[u8; KEY_LEN] = key.try_into().map_err(|_| ErrorStack::get())?;
+                if seal { Keyed::ChaChaSeal(Box::new(SealingKey::new(key))) } else { Keyed::ChaChaOpen(Box::new(OpeningKey::new(key))) }
             }
         };
         Ok(Self { kind, keyed })
@@ -115,13 +116,11 @@ impl Cipher {
     }
 
     /// Reads the length field of an authenticating cipher.
-    pub(super) fn length(&mut self, sequence: u32, field: [u8; 4]) -> Result<u32, ErrorStack> {
-        let mut clear = field;
-        if let Keyed::ChaCha { length, .. } = &mut self.keyed {
-            length.decrypt_init(None, None, Some(&chacha_iv(0, sequence)))?;
-            length.cipher_update_inplace(&mut clear, 4)?;
-        }
-        Ok(u32::from_be_bytes(clear))
+    pub(super) fn length(&self, sequence: u32, field: [u8; 4]) -> u32 {
+        u32::from_be_bytes(match &self.keyed {
+            Keyed::ChaChaOpen(key) => key.decrypt_packet_length(sequence, field),
+            _ => field,
+        })
     }
 
     /// Opens `packet` (length field, body, tag) of an authenticating cipher in place; the clear body is
@@ -130,7 +129,7 @@ impl Cipher {
         let end = packet.len().checked_sub(self.kind.tag).ok_or(Forged)?;
         let (covered, tag) = packet.split_at_mut_checked(end).ok_or(Forged)?;
         match &mut self.keyed {
-            Keyed::Ctr(_) => return Err(Forged),
+            Keyed::Ctr(_) | Keyed::ChaChaSeal(_) => return Err(Forged),
             Keyed::Gcm { ctx, iv } => {
                 let (field, body) = covered.split_at_mut_checked(4).ok_or(Forged)?;
                 ctx.decrypt_init(None, None, Some(iv))?;
@@ -141,15 +140,9 @@ impl Cipher {
                 ctx.cipher_final(&mut [0; 32])?;
                 step(iv);
             }
-            Keyed::ChaCha { body, .. } => {
-                let key = one_time_key(body, sequence, false)?;
-                if !openssl::memcmp::eq(&poly1305::tag(&key, covered), tag) {
-                    return Err(Forged);
-                }
-                let inner = covered.get_mut(4..).ok_or(Forged)?;
-                body.decrypt_init(None, None, Some(&chacha_iv(1, sequence)))?;
-                let n = inner.len();
-                body.cipher_update_inplace(inner, n)?;
+            Keyed::ChaChaOpen(key) => {
+                let tag: &[u8; 16] = (&*tag).try_into().map_err(|_| Forged)?;
+                key.open_in_place(sequence, covered, tag).map_err(|_| Forged)?;
             }
         }
         Ok(())
@@ -161,7 +154,7 @@ impl Cipher {
         let Some((field, inner)) = packet.get_mut(from..).and_then(|p| p.split_at_mut_checked(4)) else { return Ok(()) };
         let n = inner.len();
         match &mut self.keyed {
-            Keyed::Ctr(_) => return Ok(()),
+            Keyed::Ctr(_) | Keyed::ChaChaOpen(_) => return Ok(()),
             Keyed::Gcm { ctx, iv } => {
                 ctx.encrypt_init(None, None, Some(iv))?;
                 ctx.cipher_update(field, None)?;
@@ -170,13 +163,10 @@ impl Cipher {
                 ctx.tag(&mut tag)?;
                 step(iv);
             }
-            Keyed::ChaCha { body, length } => {
-                length.encrypt_init(None, None, Some(&chacha_iv(0, sequence)))?;
-                length.cipher_update_inplace(field, 4)?;
-                let key = one_time_key(body, sequence, true)?;
-                body.encrypt_init(None, None, Some(&chacha_iv(1, sequence)))?;
-                body.cipher_update_inplace(inner, n)?;
-                tag = poly1305::tag(&key, packet.get(from..).unwrap_or_default());
+            Keyed::ChaChaSeal(key) => {
+                if let Some(whole) = packet.get_mut(from..) {
+                    key.seal_in_place(sequence, whole, &mut tag);
+                }
             }
         }
         packet.extend_from_slice(&tag);
@@ -189,23 +179,4 @@ fn step(iv: &mut [u8; 12]) {
     if let Some(tail) = iv.last_chunk_mut::<8>() {
         *tail = u64::from_be_bytes(*tail).wrapping_add(1).to_be_bytes();
     }
-}
-
-fn chacha_iv(block: u64, sequence: u32) -> [u8; 16] {
-    let mut iv = [0u8; 16];
-    iv[..8].copy_from_slice(&block.to_le_bytes());
-    iv[8..].copy_from_slice(&u64::from(sequence).to_be_bytes());
-    iv
-}
-
-fn one_time_key(body: &mut CipherCtx, sequence: u32, seal: bool) -> Result<[u8; 32], ErrorStack> {
-    let mut key = [0u8; 32];
-    let iv = chacha_iv(0, sequence);
-    if seal {
-        body.encrypt_init(None, None, Some(&iv))?;
-    } else {
-        body.decrypt_init(None, None, Some(&iv))?;
-    }
-    body.cipher_update_inplace(&mut key, 32)?;
-    Ok(key)
 }

@@ -2,7 +2,7 @@
 
 mod live;
 
-use model::Micros;
+use model::{Micros, Saw};
 use rand::Rng;
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +13,7 @@ use super::{
     identification,
     message::{Bye, Writer, msg, reason},
     profile::Profile,
+    startups::{Startup, Startups},
 };
 use crate::decoy::{Dialogue, Heard, Reply, Visit};
 
@@ -30,6 +31,8 @@ pub(super) struct Ssh {
     grace: Micros,
     /// What the stage was last asked to wake us for.
     armed: Option<Micros>,
+    /// Holds a place of `MaxStartups` until the login is through.
+    startup: Option<Startup>,
     /// More output than one turn's budget is waiting.
     backlog: bool,
 }
@@ -48,6 +51,7 @@ impl Ssh {
             step: Step::Identification,
             grace: visit.at.plus(GRACE),
             armed: None,
+            startup: None,
             backlog: false,
         }
     }
@@ -107,6 +111,7 @@ impl Ssh {
                 live.offer(&self.profile, out);
             }
             if let Phase::Connected(connection) = &mut live.phase {
+                self.startup = None;
                 let mut budget = BUDGET;
                 self.backlog = connection.flush(&mut budget, &mut live.sender, out);
                 next = connection.next_wake();
@@ -133,6 +138,14 @@ fn moment(out: &mut Reply, least: u32, tail: u32) -> Duration {
 
 impl Dialogue for Ssh {
     fn open(&mut self, out: &mut Reply) {
+        self.startup = self.visit.shelf.once(Startups::default).enter(out.rng());
+        if self.startup.is_none() {
+            out.note(Saw::noted("max_startups", []));
+            self.full(out);
+            self.step = Step::Over;
+            out.hangup();
+            return;
+        }
         // A process is started for every visitor before anything is said.
         let time = moment(out, 7_500 + u32::from(self.visit.derive("ssh/pace")[0]) * 16, 2_500);
         out.pause(time);
@@ -179,6 +192,13 @@ impl Dialogue for Ssh {
         Heard::Used(0)
     }
 
+    fn full(&mut self, out: &mut Reply) {
+        // Older versions close without a word.
+        if self.profile.version >= (8, 5) {
+            out.send(b"Exceeded MaxStartups\r\n");
+        }
+    }
+
     fn half_closed(&mut self, _rest: &[u8], _out: &mut Reply) -> bool {
         true
     }
@@ -194,6 +214,10 @@ impl Dialogue for Ssh {
 
     fn patience(&self) -> Duration {
         // The product has no idle limit of its own; before login the grace time rules.
-        Duration::from_secs(12 * 3600)
+        Duration::from_secs(7 * 86_400)
+    }
+
+    fn may_stay(&self) -> bool {
+        true
     }
 }

@@ -19,13 +19,13 @@ mod message;
 mod mlkem;
 mod moduli;
 mod packet;
-mod poly1305;
 mod profile;
 mod program;
 mod scp;
 mod sender;
 mod sftp;
 mod sntrup;
+mod startups;
 #[cfg(test)]
 mod tests;
 mod transfer;

@@ -102,7 +102,7 @@ impl Inbound {
         let kind = keys.cipher.kind;
         if kind.tag > 0 {
             let Some(length) = field(input) else { return Ok(None) };
-            let length = checked(keys.cipher.length(self.sequence, length)?)?;
+            let length = checked(keys.cipher.length(self.sequence, length))?;
             if !length.is_multiple_of(kind.block) {
                 return Err(Bye::Silent);
             }

@@ -54,6 +54,8 @@ struct Counts {
     total: u32,
     sources: HashMap<IpAddr, Source>,
     deckies: HashMap<DeckyId, u32>,
+    /// All sources that are refused without having a connection; nothing is kept of each.
+    strangers: Source,
     connections: u64,
     refused: u64,
 }
@@ -92,22 +94,20 @@ impl Gate {
         let source = network(peer);
         let mut counts = self.0.lock();
         let full = counts.total >= self.1.total || counts.deckies.get(decky).is_some_and(|&n| n >= self.1.per_decky);
-        let total = counts.total;
-        let entry = counts.sources.entry(source).or_default();
-        if full || entry.open >= self.1.per_source {
-            entry.refused += 1;
+        let Counts { sources, strangers, .. } = &mut *counts;
+        let open = sources.get(&source).map_or(0, |s| s.open);
+        if full || open >= self.1.per_source {
+            let refused = sources.get_mut(&source).unwrap_or(strangers);
+            refused.refused += 1;
             let mut tell = 0;
-            if entry.told.is_none_or(|t| now.duration_since(t) >= Duration::from_secs(10)) {
-                entry.told = Some(now);
-                tell = std::mem::take(&mut entry.refused);
-            }
-            if entry.open == 0 && total >= self.1.total {
-                counts.sources.remove(&source);
+            if refused.told.is_none_or(|t| now.duration_since(t) >= Duration::from_secs(10)) {
+                refused.told = Some(now);
+                tell = std::mem::take(&mut refused.refused);
             }
             counts.refused += 1;
             return Admission::Refused(tell);
         }
-        entry.open += 1;
+        sources.entry(source).or_default().open += 1;
         counts.total += 1;
         counts.connections += 1;
         *counts.deckies.entry(decky.clone()).or_default() += 1;
@@ -150,6 +150,29 @@ fn network(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_those_who_are_refused() {
+        let gate = Gate::new(Limits { per_source: 10, per_decky: 11, ..Limits::default() });
+        let (decky, now) = (DeckyId::local("a"), Instant::now());
+        let mut inside = Vec::new();
+        let mut told = 0;
+        for n in 0..100_000_u32 {
+            // One source in a hurry, and among its connections some of ever new networks.
+            let ip = if n.is_multiple_of(2) { [192, 0, 2, 1].into() } else { Ipv6Addr::from_bits(u128::from(n) << 64).into() };
+            match gate.admit(ip, &decky, now) {
+                Admission::Admitted(ticket) => inside.push(ticket),
+                Admission::Refused(count) => told += count,
+            }
+        }
+        assert_eq!((inside.len(), told), (11, 2));
+        assert!(gate.0.lock().sources.len() <= 11);
+        assert_eq!(gate.counts(), (11, 11, 99_989));
+        let other = DeckyId::local("b");
+        assert!(matches!(gate.admit([192, 0, 2, 2].into(), &other, now), Admission::Admitted(_)), "another is served");
+        drop(inside);
+        assert!(gate.0.lock().sources.is_empty());
+    }
 
     #[test]
     fn one_source_does_not_take_the_place_of_others() {

@@ -39,14 +39,14 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    net::{TcpListener, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
     sync::{Notify, OnceCell},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     control::{Handed, Kind, Stats},
-    decoy::{Answerer, Decoy, Dialogue, Speaks, Visit},
+    decoy::{Act, Answerer, Decoy, Dialogue, Reply, Speaks, Visit},
 };
 use artifacts::{Artifacts, Quotas};
 use limits::{Admission, Gate, Limits};
@@ -378,6 +378,7 @@ async fn welcome(shared: Arc<Shared>, decky: Arc<Playing>, entrance: Arc<Entranc
                     let saw = Saw::noted("connections_refused", [("count", count.to_string().as_bytes())]);
                     note_refusal(&shared, &decky, &entrance, peer, saw);
                 }
+                turn_away(&decky, &entrance, peer, &stream);
                 drop(stream);
                 tokio::task::consume_budget().await;
                 continue;
@@ -398,6 +399,23 @@ async fn welcome(shared: Arc<Shared>, decky: Arc<Playing>, entrance: Arc<Entranc
         visit.shelf = entrance.shelf.clone();
         let session = Session::new(Arc::clone(&shared), Arc::clone(&decky), Arc::clone(&entrance), stream, visit, ticket);
         tasks.spawn(session.run(syn));
+    }
+}
+
+/// Says what the product says to one visitor too many, as far as the kernel takes it at once.
+fn turn_away(decky: &Playing, entrance: &Entrance, peer: SocketAddr, stream: &TcpStream) {
+    if entrance.tls {
+        return;
+    }
+    let (memory, side) = (Memory::default(), SideDoors::default());
+    let mut visit = visit(&decky.persona, entrance.service, &entrance.knobs, peer, entrance.local, memory, side);
+    visit.shelf = entrance.shelf.clone();
+    let mut reply = Reply::new(visit.at, [0; 32]);
+    (entrance.make)(&visit).full(&mut reply);
+    for act in reply.take() {
+        if let Act::Send(bytes) = act {
+            _ = stream.try_write(&bytes);
+        }
     }
 }
 

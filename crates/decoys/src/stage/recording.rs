@@ -5,7 +5,7 @@ use model::Saw;
 use serde_json::json;
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     time::{Duration, Instant},
@@ -44,11 +44,12 @@ impl Recording {
     /// Begins `folder/name`. A file that cannot be made costs the recording, not the conversation.
     pub fn begin(folder: &Path, name: String, terminal: &Terminal<'_>, now: Instant) -> Self {
         let path = folder.join(&name);
-        let file = DirBuilder::new()
-            .recursive(true)
-            .mode(0o750)
-            .create(folder)
-            .and_then(|()| OpenOptions::new().create_new(true).append(true).mode(0o640).open(&path))
+        let open = || OpenOptions::new().create_new(true).append(true).mode(0o640).open(&path);
+        let file = open()
+            .or_else(|e| match e.kind() {
+                ErrorKind::NotFound => DirBuilder::new().recursive(true).mode(0o750).create(folder).and_then(|()| open()),
+                _ => Err(e),
+            })
             .inspect_err(|e| tracing::error!(path = %path.display(), "a session cannot be recorded: {e}"))
             .ok();
         let mut env = json!({ "TERM": terminal.term });

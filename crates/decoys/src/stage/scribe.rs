@@ -1,16 +1,17 @@
 //! Writes what was seen to the spool, in order, whatever the disk does.
 //!
 //! What an answer depends on is written before the answer leaves ([`Scribe::write`]). What no answer depends on (that
-//! somebody came and has not spoken yet, that somebody left) goes with the next write of anybody, at the latest
-//! [`LATEST`] after ([`Scribe::write_soon`]): under load one write serves many conversations.
+//! somebody came and has not spoken yet, that somebody left) is written at once too while it is quiet; when much
+//! happens it goes with the next write of anybody, at the latest [`LATEST`] after ([`Scribe::write_soon`]): under load one
+//! write serves many conversations.
 
-use model::Event;
+use model::{Envelope, Event, Id, Micros, Saw};
 use parking_lot::Mutex;
 use spool::Spool;
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 
@@ -20,6 +21,9 @@ pub const LATEST: Duration = Duration::from_millis(2);
 /// Bytes of such events that do not wait any longer.
 const MANY: usize = 64 * 1024;
 
+/// Bytes that the events of a turn usually take.
+const USUAL: usize = 1024;
+
 /// The one way events leave the stage. While the spool cannot be written, events wait in memory in
 /// their order; when that is full too, [`Scribe::room`] holds everybody until there is room again.
 #[derive(Debug)]
@@ -27,7 +31,7 @@ pub struct Scribe {
     spool: Spool,
     /// What waits for company. Its lock is held while anything is written, so that a conversation's events stay in
     /// their order.
-    late: Mutex<Page>,
+    late: Mutex<Late>,
     someone_late: Notify,
     backlog: Mutex<Backlog>,
     waiting: AtomicBool,
@@ -47,6 +51,14 @@ struct Backlog {
     events: u64,
 }
 
+/// What waits for company.
+#[derive(Debug, Default)]
+struct Late {
+    page: Page,
+    /// When anything was written last.
+    wrote: Option<Instant>,
+}
+
 /// Events of one turn, already in the spool's form.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -60,6 +72,17 @@ impl Page {
         match Spool::encode(event, &mut self.records) {
             Ok(()) => self.events += 1,
             Err(e) => tracing::error!(decky = %event.decky, service = event.service, "an event could not be kept: {e}"),
+        }
+    }
+
+    /// The same for one of many events that have `envelope` in common.
+    pub fn add_in(&mut self, envelope: &Envelope, id: Id<Event>, at: Micros, saw: &Saw) {
+        if self.records.is_empty() {
+            self.records.reserve(USUAL);
+        }
+        match Spool::encode_in(envelope, id, at, saw, &mut self.records) {
+            Ok(()) => self.events += 1,
+            Err(e) => tracing::error!(%envelope, "an event could not be kept: {e}"),
         }
     }
 
@@ -101,25 +124,31 @@ impl Scribe {
     /// the spool or, if it cannot be written, in the queue for it.
     pub fn write(&self, page: &mut Page) {
         let mut late = self.late.lock();
-        if late.is_empty() {
+        if late.page.is_empty() && page.is_empty() {
+            return;
+        }
+        late.wrote = Some(Instant::now());
+        if late.page.is_empty() {
             self.put(page);
         } else {
-            late.join(page);
-            self.put(&mut late);
+            late.page.join(page);
+            self.put(&mut late.page);
         }
     }
 
-    /// Takes a page that no answer depends on and empties it. It is written with the next page of anybody, within
-    /// [`LATEST`] if [`Scribe::keep_punctual`] runs.
+    /// Takes a page that no answer depends on and empties it. It is written now if nothing was a moment ago, else with
+    /// the next page of anybody, within [`LATEST`] if [`Scribe::keep_punctual`] runs.
     pub fn write_soon(&self, page: &mut Page) {
         if page.is_empty() {
             return;
         }
         let mut late = self.late.lock();
-        let first = late.is_empty();
-        late.join(page);
-        if late.records.len() > MANY {
-            self.put(&mut late);
+        let first = late.page.is_empty();
+        late.page.join(page);
+        let now = Instant::now();
+        if late.page.records.len() > MANY || late.wrote.is_none_or(|at| now.duration_since(at) > LATEST) {
+            late.wrote = Some(now);
+            self.put(&mut late.page);
         } else if first {
             self.someone_late.notify_one();
         }

@@ -1,7 +1,7 @@
 //! One visitor's connection from the first byte to the last: does, in order, what the dialogue wants done.
 
 use bytes::{Buf, Bytes, BytesMut};
-use model::{Captured, Event, Id, Micros, Saw, Why};
+use model::{Captured, Envelope, Id, Micros, Saw, Why};
 use rand::Rng;
 use std::{
     convert::Infallible,
@@ -31,6 +31,12 @@ const SLICE: Duration = Duration::from_millis(1);
 /// Longest wait for the first TLS message and for each step of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 
+/// Longest conversation where the product sets no bound; the kernel's own idea of a dead peer is far shorter.
+const LONGEST_STAY: Duration = Duration::from_secs(7 * 86_400);
+
+/// Longest pause for which events wait for the answer that follows.
+const MOMENT: Duration = Duration::from_millis(20);
+
 /// Files up to this size are written without leaving the thread.
 const SMALL_FILE: usize = 256 * 1024;
 
@@ -43,6 +49,8 @@ pub(super) struct Session {
     reply: Reply,
     line: Line,
     input: BytesMut,
+    /// What all events of this conversation have in common.
+    envelope: Envelope,
     page: Page,
     /// Events of this conversation may still wait for company in front of the spool.
     late: bool,
@@ -65,12 +73,13 @@ impl Session {
         stream: TcpStream,
         visit: Visit,
         ticket: Ticket,
-    ) -> Self {
+    ) -> Box<Self> {
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         let now = Instant::now();
-        Self {
+        Box::new(Self {
             dialogue: (entrance.make)(&visit),
+            envelope: Envelope::new(&visit.persona.decky, visit.service, Some(visit.session), Some(visit.peer), Some(visit.local)),
             reply: Reply::new(visit.at, seed),
             line: Line::new(stream),
             shared,
@@ -88,11 +97,11 @@ impl Session {
             wake: None,
             ended: None,
             _ticket: ticket,
-        }
+        })
     }
 
     /// Holds the conversation. `syn` is what the kernel saved.
-    pub(super) async fn run(mut self, syn: Option<Captured>) {
+    pub(super) async fn run(mut self: Box<Self>, syn: Option<Captured>) {
         self.note_at(self.visit.at, Saw::Connect { syn });
         let Err(why) = self.converse().await;
         self.reply.take();
@@ -201,7 +210,7 @@ impl Session {
     /// Waits for the next thing to happen and tells the dialogue, except for input, which is read.
     async fn wait(&mut self) -> Result<(), Why> {
         let idle = self.heard + self.dialogue.patience();
-        let last = self.began + self.shared.limits.longest;
+        let last = self.last();
         let until = self.wake.map_or(idle, |w| w.min(idle)).min(last);
         let news = tokio::select! {
             biased;
@@ -233,7 +242,7 @@ impl Session {
             self.perform().await?;
             return if heard == Heard::Hangup { Err(Why::Done) } else { Ok(()) };
         }
-        if self.began + self.shared.limits.longest <= at {
+        if self.last() <= at {
             return Err(Why::Limit);
         }
         if self.heard + self.dialogue.patience() <= at {
@@ -242,6 +251,11 @@ impl Session {
             return Err(Why::Idle);
         }
         Ok(())
+    }
+
+    /// When this conversation is ended whatever happens.
+    fn last(&self) -> Instant {
+        self.began + if self.dialogue.may_stay() { LONGEST_STAY } else { self.shared.limits.longest }
     }
 
     async fn side_happened(&mut self, news: News) -> Result<(), Why> {
@@ -340,7 +354,10 @@ impl Session {
 
     /// Waits, reading meanwhile what comes but saying nothing of it.
     async fn pause(&mut self, time: Duration) -> Result<(), Why> {
-        self.settle();
+        // What is written before the answer anyhow need not be written now as well, unless somebody watches.
+        if time > MOMENT {
+            self.settle();
+        }
         let until = Instant::now() + time;
         loop {
             let hungry = self.ended.is_none() && self.input.len() < self.dialogue.appetite();
@@ -460,16 +477,7 @@ impl Session {
     fn note_at(&mut self, at: Micros, saw: Saw) {
         let mut random = [0; 10];
         rand::rng().fill_bytes(&mut random);
-        self.page.add(&Event {
-            id: Id::at(at, random),
-            at,
-            decky: self.visit.persona.decky.clone(),
-            service: self.visit.service.to_owned(),
-            session: Some(self.visit.session),
-            source: Some(self.visit.peer),
-            local: Some(self.visit.local),
-            saw,
-        });
+        self.page.add_in(&self.envelope, Id::at(at, random), at, &saw);
     }
 
     async fn keep(&mut self, kept: Kept) {

@@ -424,7 +424,7 @@ fn cpu_long(us: u64) -> String {
 pub(crate) async fn ps(p: &mut Proc) -> i32 {
     let (list, now, persona, mem) = {
         let live = p.fs().live.lock();
-        (live.procs.values().cloned().collect::<Vec<Process>>(), live.now, std::sync::Arc::clone(&live.persona), live.hw.mem_kb)
+        (live.procs.values().map(|p| Process::clone(p)).collect::<Vec<Process>>(), live.now, std::sync::Arc::clone(&live.persona), live.hw.mem_kb)
     };
     if persona.distro.id == "alpine" {
         p.out("PID   USER     TIME  COMMAND\n");
@@ -788,7 +788,7 @@ pub(crate) async fn pgrep(p: &mut Proc) -> i32 {
             }
         }
     }
-    let procs: Vec<Process> = p.fs().live.lock().procs.values().cloned().collect();
+    let procs: Vec<Process> = p.fs().live.lock().procs.values().map(|p| Process::clone(p)).collect();
     let own = p.pid;
     let mut hits: Vec<Process> = Vec::new();
     for q in procs {
@@ -928,7 +928,7 @@ fn top_screen(p: &Proc, batch: bool) -> String {
     if batch { out.push_str(&format!("{head}\n")) } else { out.push_str(&format!("\x1b[7m{head:<80}\x1b[0m\n")) }
     let rows = if batch { usize::MAX } else { usize::from(p.k.state.lock().rows.max(10)).saturating_sub(8) };
     let now = live.now;
-    let mut list: Vec<&Process> = live.procs.values().collect();
+    let mut list: Vec<&Process> = live.procs.values().map(AsRef::as_ref).collect();
     list.sort_by_key(|q| (std::cmp::Reverse(q.busy / 1000), q.pid));
     for q in list.into_iter().take(rows) {
         let user: String = if q.user.len() > 8 { format!("{}+", q.user.get(..7).unwrap_or_default()) } else { q.user.clone() };
@@ -1008,7 +1008,7 @@ pub(crate) async fn lsof(p: &mut Proc) -> i32 {
     let net = words.iter().any(|w| w.starts_with("-i") || w.contains('i') && w.starts_with('-'));
     let (procs, sockets) = {
         let live = p.fs().live.lock();
-        (live.procs.values().cloned().collect::<Vec<_>>(), live.sockets.clone())
+        (live.procs.values().map(|p| Process::clone(p)).collect::<Vec<_>>(), live.sockets.clone())
     };
     p.out("COMMAND     PID            USER   FD      TYPE             DEVICE SIZE/OFF       NODE NAME\n");
     for q in procs.iter().filter(|q| !q.args.is_empty()) {

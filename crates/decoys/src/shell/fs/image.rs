@@ -6,11 +6,13 @@ use model::{Micros, Persona};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use super::{
-    Kind, Meta, logs,
+    Kind, Meta,
+    live::Boot,
+    logs,
     node::{Body, Made, Node},
     parent, people,
     skeleton::{self, Family, Skeleton},
@@ -23,6 +25,8 @@ pub(crate) struct Image {
     skeleton: &'static Skeleton,
     dirs: HashMap<Vec<u8>, BTreeMap<Vec<u8>, Node>>,
     made: Mutex<HashMap<Made, Bytes>>,
+    /// What runs from boot on.
+    pub(super) boot: OnceLock<Boot>,
 }
 
 /// Most images kept ready at once.
@@ -78,7 +82,7 @@ impl Image {
     fn build(persona: &Arc<Persona>) -> Self {
         let family = Family::of(&persona.distro.id);
         let mut image =
-            Self { persona: Arc::clone(persona), family, skeleton: Skeleton::of(family), dirs: HashMap::new(), made: Mutex::default() };
+            Self { persona: Arc::clone(persona), family, skeleton: Skeleton::of(family), dirs: HashMap::new(), made: Mutex::default(), boot: OnceLock::new() };
         people::furnish(&mut Furnish { image: &mut image });
         image
     }

@@ -3,7 +3,11 @@
 
 use model::{Micros, Persona};
 use rand::RngExt;
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     Errno, Fs, Kind, Meta, Who,
@@ -78,7 +82,8 @@ pub(crate) struct Live {
     pub(crate) now: Micros,
     pub(crate) persona: Arc<Persona>,
     pub(crate) hw: Arc<Hardware>,
-    pub(crate) procs: BTreeMap<u32, Process>,
+    /// What stands from boot is shared by all sessions until one changes it.
+    pub(crate) procs: BTreeMap<u32, Arc<Process>>,
     pub(crate) sockets: Vec<Socket>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
@@ -94,20 +99,40 @@ pub(crate) struct Live {
     pub(crate) load: f64,
 }
 
+/// What a machine has from boot on.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    hw: Arc<Hardware>,
+    procs: BTreeMap<u32, Arc<Process>>,
+    sockets: Vec<Socket>,
+}
+
 /// Most processes an attacker may have at once (`ulimit -u` of a small machine is larger, memory is not).
 pub(crate) const MOST_PROCS: usize = 480;
 
 impl Live {
-    /// The machine as the persona has it when `visit` begins.
-    pub(crate) fn new(visit: &Visit, now: Micros) -> Self {
+    /// The machine as the persona has it when `visit` begins; `boot` keeps what is the same every time.
+    pub(crate) fn new(visit: &Visit, boot: &OnceLock<Boot>, now: Micros) -> Self {
+        let mut live = Self::empty(visit, boot.get().map(|b| Arc::clone(&b.hw)), now);
+        let boot = boot.get_or_init(|| {
+            proc::daemons::raise(&mut live);
+            Boot { hw: Arc::clone(&live.hw), procs: std::mem::take(&mut live.procs), sockets: std::mem::take(&mut live.sockets) }
+        });
+        live.procs = boot.procs.clone();
+        live.sockets = boot.sockets.clone();
+        proc::daemons::refresh(&mut live);
+        live
+    }
+
+    fn empty(visit: &Visit, hw: Option<Arc<Hardware>>, now: Micros) -> Self {
         let persona = Arc::clone(&visit.persona);
-        let hw = Arc::new(Hardware::of(&persona));
+        let hw = hw.unwrap_or_else(|| Arc::new(Hardware::of(&persona)));
         let uptime = u64::try_from((now.0 - persona.booted.0).max(0) / 1_000_000).unwrap_or(0);
         let mut rng = hardware::rng(&persona, "shell/pids");
         let rate = rng.random_range(25..70u64);
         let first = rng.random_range(900..1500u64);
         let next_pid = u32::try_from((first + uptime * rate / 1000) % 4_000_000).unwrap_or(1000).max(900);
-        let mut live = Self {
+        Self {
             now,
             persona,
             hw,
@@ -122,9 +147,7 @@ impl Live {
             user: "root".into(),
             next_pid,
             load: 0.0,
-        };
-        super::proc::daemons::raise(&mut live);
-        live
+        }
     }
 
     /// A new process number.
@@ -139,7 +162,7 @@ impl Live {
 
     /// Adds a process under its own number.
     pub(crate) fn add(&mut self, process: Process) {
-        self.procs.insert(process.pid, process);
+        self.procs.insert(process.pid, Arc::new(process));
     }
 
     /// Whole seconds since boot and hundredths.

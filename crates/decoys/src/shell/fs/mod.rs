@@ -64,7 +64,9 @@ type Found = (Vec<u8>, Option<Node>);
 impl Fs {
     /// The file system that `visit` sees at `now`.
     pub fn of(visit: &Visit, now: Micros) -> Self {
-        Self { image: Image::of(&visit.persona), memory: visit.memory.clone(), live: Arc::new(Mutex::new(Live::new(visit, now))) }
+        let image = Image::of(&visit.persona);
+        let live = Live::new(visit, &image.boot, now);
+        Self { image, memory: visit.memory.clone(), live: Arc::new(Mutex::new(live)) }
     }
 
     pub(crate) fn persona(&self) -> &Arc<Persona> {

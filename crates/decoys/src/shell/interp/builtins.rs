@@ -322,7 +322,7 @@ impl Sh {
         let now = self.cwd.clone();
         self.preset(b"PWD", &now, true);
         if let Some(p) = self.k.fs.live.lock().procs.get_mut(&self.own_pid) {
-            p.cwd = now;
+            Arc::make_mut(p).cwd = now;
         }
         true
     }

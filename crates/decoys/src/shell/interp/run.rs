@@ -1,5 +1,6 @@
 //! Finding programs and running them: the table of commands, scripts, what an attacker brought.
 
+use bytes::Bytes;
 use model::{Account, Micros};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc, task::Poll};
@@ -13,37 +14,49 @@ use crate::shell::{
     proc::{DEEPEST, Fds, Proc, absolute},
 };
 
+/// Lines of `/etc/passwd` and `/etc/group` that are looked at.
+const MOST_LINES: usize = 2000;
+
 /// A persona's account by name, or a system account.
 pub(crate) fn account(k: &Kernel, name: &[u8]) -> Option<Account> {
-    accounts(k).into_iter().find(|a| a.name.as_bytes() == name)
+    let text = passwd(k);
+    let text = String::from_utf8_lossy(&text);
+    // Only the line that counts is taken apart.
+    let mine = |line: &&str| line.split(':').next().is_some_and(|n| n.as_bytes() == name);
+    text.lines().take(MOST_LINES).filter(mine).find_map(|line| parsed(k, line))
 }
 
 /// An account by number.
 pub(crate) fn account_of(k: &Kernel, uid: u32) -> Option<Account> {
-    accounts(k).into_iter().find(|a| a.uid == uid)
+    let text = passwd(k);
+    let text = String::from_utf8_lossy(&text);
+    let mine = |line: &&str| line.split(':').nth(2).and_then(|n| n.parse().ok()) == Some(uid);
+    text.lines().take(MOST_LINES).filter(mine).find_map(|line| parsed(k, line))
 }
 
 /// All accounts as `/etc/passwd` has them now, so that what an attacker adds counts.
 pub(crate) fn accounts(k: &Kernel) -> Vec<Account> {
-    let text = k.fs.read(&Who::root(), b"/etc/passwd").unwrap_or_default();
-    String::from_utf8_lossy(&text)
-        .lines()
-        .take(2000)
-        .filter_map(|line| {
-            let f: Vec<&str> = line.split(':').collect();
-            let known = k.fs.persona().account(f.first()?.as_bytes());
-            Some(Account {
-                name: (*f.first()?).to_owned(),
-                uid: f.get(2)?.parse().ok()?,
-                gid: f.get(3)?.parse().ok()?,
-                gecos: (*f.get(4)?).to_owned(),
-                home: (*f.get(5)?).to_owned(),
-                shell: (*f.get(6)?).to_owned(),
-                password: known.and_then(|a| a.password.clone()),
-                sudo: known.is_some_and(|a| a.sudo),
-            })
-        })
-        .collect()
+    String::from_utf8_lossy(&passwd(k)).lines().take(MOST_LINES).filter_map(|line| parsed(k, line)).collect()
+}
+
+fn passwd(k: &Kernel) -> Bytes {
+    k.fs.read(&Who::root(), b"/etc/passwd").unwrap_or_default()
+}
+
+/// A line of `/etc/passwd`.
+fn parsed(k: &Kernel, line: &str) -> Option<Account> {
+    let f: Vec<&str> = line.split(':').collect();
+    let known = k.fs.persona().account(f.first()?.as_bytes());
+    Some(Account {
+        name: (*f.first()?).to_owned(),
+        uid: f.get(2)?.parse().ok()?,
+        gid: f.get(3)?.parse().ok()?,
+        gecos: (*f.get(4)?).to_owned(),
+        home: (*f.get(5)?).to_owned(),
+        shell: (*f.get(6)?).to_owned(),
+        password: known.and_then(|a| a.password.clone()),
+        sudo: known.is_some_and(|a| a.sudo),
+    })
 }
 
 /// Groups as `/etc/group` has them: name, number, members.
@@ -51,7 +64,7 @@ pub(crate) fn groups(k: &Kernel) -> Vec<(String, u32, Vec<String>)> {
     let text = k.fs.read(&Who::root(), b"/etc/group").unwrap_or_default();
     String::from_utf8_lossy(&text)
         .lines()
-        .take(2000)
+        .take(MOST_LINES)
         .filter_map(|line| {
             let f: Vec<&str> = line.split(':').collect();
             Some((
@@ -66,8 +79,11 @@ pub(crate) fn groups(k: &Kernel) -> Vec<(String, u32, Vec<String>)> {
 /// Credentials of an account.
 pub(crate) fn credentials(k: &Kernel, a: &Account) -> Who {
     let mut list = vec![a.gid];
-    for (_, gid, members) in groups(k) {
-        if members.contains(&a.name) && !list.contains(&gid) {
+    let text = k.fs.read(&Who::root(), b"/etc/group").unwrap_or_default();
+    for line in String::from_utf8_lossy(&text).lines().take(MOST_LINES) {
+        let mut fields = line.split(':').skip(2);
+        let (Some(gid), Some(members)) = (fields.next().and_then(|g| g.parse().ok()), fields.next()) else { continue };
+        if !members.is_empty() && members.split(',').any(|m| m == a.name) && !list.contains(&gid) {
             list.push(gid);
         }
     }

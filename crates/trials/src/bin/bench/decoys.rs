@@ -2,9 +2,10 @@
 
 use crate::{
     figure::{Direction, Report},
+    peers::Peer,
     process,
 };
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -27,17 +28,37 @@ pub(crate) async fn measure(report: &mut Report) {
     for (service, name, count, target, lines, peer) in talks {
         let at = address(service);
         talk(at, 200, lines).await;
-        let mut values = Vec::new();
-        for _ in 0..3 {
-            let before = process::cpu_exact_ms(decoy);
-            talk(at, count, lines).await;
-            values.push((process::cpu_exact_ms(decoy) - before) / count as f64);
-        }
-        report.add(name, &values, "ms CPU per connection", Direction::Lower, Some(target), Some(peer), "decoys");
+        let values = repeated(count, || process::cpu_exact_ms(decoy), async || talk(at, count, lines).await).await;
+        let genuine = match Peer::of(service, at) {
+            Some(genuine) => {
+                talk(genuine.at, 200, lines).await;
+                let values = repeated(count, || genuine.cpu_ms(), async || talk(genuine.at, count, lines).await).await;
+                format!("{} in this run {:.3} ms; {peer}", genuine.name, median(&values))
+            }
+            None => peer.to_owned(),
+        };
+        report.add(name, &values, "ms CPU per connection", Direction::Lower, Some(target), Some(&genuine), "decoys");
     }
     ssh(report, &world, decoy, address("ssh")).await;
     idle(report, decoy, address("redis")).await;
     world.stop().await;
+}
+
+/// Processor time of one of `count` visits that `visit` makes, several times over.
+async fn repeated(count: usize, cpu_ms: impl Fn() -> f64, visit: impl AsyncFn()) -> Vec<f64> {
+    let mut values = Vec::new();
+    for _ in 0..5 {
+        let before = cpu_ms();
+        visit().await;
+        values.push((cpu_ms() - before) / count as f64);
+    }
+    values
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }
 
 async fn talk(at: SocketAddr, count: usize, lines: &[&[u8]]) {
@@ -51,13 +72,24 @@ async fn talk(at: SocketAddr, count: usize, lines: &[&[u8]]) {
     }
 }
 
+/// Logins of one measurement.
+const SSH_LOGINS: usize = 15;
+
 async fn ssh(report: &mut Report, world: &World, decoy: i32, at: SocketAddr) {
     let (_, _, name) = world.find("ssh");
     let (user, password) = world.account(&name);
+    let options = |at: SocketAddr| {
+        let mut options: Vec<String> = vec!["-p".into(), at.port().to_string()];
+        for option in ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"] {
+            options.extend(["-o".into(), option.into()]);
+        }
+        options
+    };
     let login = async || {
         let status = Command::new("sshpass")
-            .args(["-p", &password, "ssh", "-p", &at.port().to_string(), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"])
-            .args(["-o", "LogLevel=ERROR", "-o", "PreferredAuthentications=password", &format!("{user}@{}", at.ip()), "true"])
+            .args(["-p", &password, "ssh"])
+            .args(options(at))
+            .args(["-o", "PreferredAuthentications=password", &format!("{user}@{}", at.ip()), "true"])
             .stdin(std::process::Stdio::null())
             .status()
             .await
@@ -65,15 +97,44 @@ async fn ssh(report: &mut Report, world: &World, decoy: i32, at: SocketAddr) {
         assert!(status.success(), "ssh login failed: {status}");
     };
     login().await;
-    let mut values = Vec::new();
-    for _ in 0..3 {
-        let before = process::cpu_exact_ms(decoy);
-        for _ in 0..15 {
+    let values = repeated(SSH_LOGINS, || process::cpu_exact_ms(decoy), async || {
+        for _ in 0..SSH_LOGINS {
             login().await;
         }
-        values.push((process::cpu_exact_ms(decoy) - before) / 15.0);
+    })
+    .await;
+    // Several at a time, as a scanner comes: the same work without the sleep in between that empties the caches.
+    let together = repeated(4 * SSH_LOGINS, || process::cpu_exact_ms(decoy), async || {
+        for _ in 0..SSH_LOGINS {
+            tokio::join!(login(), login(), login(), login());
+        }
+    })
+    .await;
+    let mut peer = "Cowrie 2.5 ms (baseline)".to_owned();
+    if let Some(genuine) = Peer::of("ssh", at) {
+        let login = async |key: &Path| {
+            let at = genuine.at;
+            let status = Command::new("ssh")
+                .args(options(at))
+                .args(["-o", "IdentitiesOnly=yes", "-i", &key.to_string_lossy(), "-s", &at.ip().to_string(), "sftp"])
+                .stdin(std::process::Stdio::null())
+                .status()
+                .await
+                .unwrap();
+            assert!(status.success(), "ssh login at the genuine server failed: {status}");
+        };
+        let key = genuine.dir.path().join("visitor");
+        login(&key).await;
+        let values = repeated(SSH_LOGINS, || genuine.cpu_ms(), async || {
+            for _ in 0..SSH_LOGINS {
+                login(&key).await;
+            }
+        })
+        .await;
+        peer = format!("{} in this run, with a key, without PAM and shell, {:.1} ms; {peer}", genuine.name, median(&values));
     }
-    report.add("line.decoy_ssh_login_cpu_ms", &values, "ms CPU per login and command", Direction::Lower, Some(0.8), Some("Cowrie 2.5 ms (baseline)"), "decoys");
+    report.add("line.decoy_ssh_login_cpu_ms", &values, "ms CPU per login and command", Direction::Lower, Some(0.8), Some(&peer), "decoys");
+    report.add("line.decoy_ssh_login_four_cpu_ms", &together, "ms CPU per login and command, four at a time", Direction::Lower, Some(0.8), Some(&peer), "decoys");
 }
 
 async fn idle(report: &mut Report, decoy: i32, at: SocketAddr) {

@@ -9,32 +9,13 @@ use crate::shell::fs::{
     skeleton::Family,
 };
 
-/// Fills `live` with kernel threads, system daemons and one process per service.
+/// Fills `live` with what stands from boot: kernel threads, system daemons and one process per service.
 pub(crate) fn raise(live: &mut Live) {
     let persona = std::sync::Arc::clone(&live.persona);
     let mut rng = hardware::rng(&persona, "shell/daemons");
     let family = Family::of(&persona.distro.id);
     let booted = persona.booted.0;
     let mut at = booted;
-    let mut kernel = |live: &mut Live, pid: u32, name: &str, at: i64, stat: &'static str| {
-        live.add(Process {
-            pid,
-            ppid: if pid == 2 { 0 } else { 2 },
-            user: "root".into(),
-            uid: 0,
-            tty: None,
-            stat,
-            start: Micros(at),
-            cpu_us: 0,
-            busy: 0,
-            vsz: 0,
-            rss: 0,
-            comm: name.as_bytes().to_vec(),
-            args: Vec::new(),
-            exe: Vec::new(),
-            cwd: b"/".to_vec(),
-        });
-    };
     let mut pid = 2;
     for name in ["kthreadd", "rcu_gp", "rcu_par_gp", "slub_flushwq", "netns"] {
         kernel(live, pid, name, at, if pid == 2 { "S" } else { "I<" });
@@ -106,6 +87,12 @@ pub(crate) fn raise(live: &mut Live) {
         at = booted + 1_000_000;
         kernel(live, pid, name, at, stat);
     }
+    daemons(live, &mut rng, family, pid);
+}
+
+/// Adds what comes and goes: kernel workers, postfix's pickup.
+pub(crate) fn refresh(live: &mut Live) {
+    let booted = live.persona.booted.0;
     let recent = live.now.0;
     for (name, ago) in [
         ("kworker/u8:2-events_unbound", 900),
@@ -117,7 +104,48 @@ pub(crate) fn raise(live: &mut Live) {
         let number = live.fresh_pid();
         kernel(live, number, name, start, "I");
     }
-    daemons(live, &mut rng, family, pid);
+    if let Some(master) = live.procs.values().find(|p| p.comm == b"master").map(|p| p.pid) {
+        let pickup = live.fresh_pid();
+        let start = Micros(live.now.0 - (live.now.0 - booted) % 6_000_000_000);
+        live.add(Process {
+            pid: pickup,
+            ppid: master,
+            user: "postfix".into(),
+            uid: 106,
+            tty: None,
+            stat: "S",
+            start,
+            cpu_us: 9_000,
+            busy: 0,
+            vsz: 43_268,
+            rss: 7_480,
+            comm: b"pickup".to_vec(),
+            args: b"pickup -l -t unix -u -c".split(|&b| b == b' ').map(<[u8]>::to_vec).collect(),
+            exe: b"/usr/lib/postfix/sbin/pickup".to_vec(),
+            cwd: b"/var/spool/postfix".to_vec(),
+        });
+    }
+}
+
+/// A kernel thread.
+fn kernel(live: &mut Live, pid: u32, name: &str, at: i64, stat: &'static str) {
+    live.add(Process {
+        pid,
+        ppid: if pid == 2 { 0 } else { 2 },
+        user: "root".into(),
+        uid: 0,
+        tty: None,
+        stat,
+        start: Micros(at),
+        cpu_us: 0,
+        busy: 0,
+        vsz: 0,
+        rss: 0,
+        comm: name.as_bytes().to_vec(),
+        args: Vec::new(),
+        exe: Vec::new(),
+        cwd: b"/".to_vec(),
+    });
 }
 
 struct Daemon<'a> {
@@ -305,7 +333,7 @@ fn daemons(live: &mut Live, rng: &mut impl rand::Rng, family: Family, last_kerne
         next(live, rng, &d("root", 0, "Ss", 25_300, 8_100, "/usr/lib/systemd/systemd-logind", logind, 5), 1, 2);
         let agetty = if rhel { "/sbin/agetty -o -p -- \\u --noclear - linux" } else { "/sbin/agetty -o -p -- \\u --noclear - linux" };
         let tty1 = next(live, rng, &d("root", 0, "Ss+", 5_872, 1_040, "/usr/sbin/agetty", agetty, 6), 1, 14);
-        if let Some(p) = live.procs.get_mut(&tty1) {
+        if let Some(p) = live.procs.get_mut(&tty1).map(std::sync::Arc::make_mut) {
             p.tty = Some("tty1".into());
             p.busy = 0;
         }
@@ -390,25 +418,6 @@ fn daemons(live: &mut Live, rng: &mut impl rand::Rng, family: Family, last_kerne
                     step,
                 );
                 next(live, rng, &d("postfix", 106, "S", 43_300, 7_500, "/usr/lib/postfix/sbin/qmgr", "qmgr -l -t unix -u", 8), master, 2);
-                let pickup = live.fresh_pid();
-                let start = Micros(live.now.0 - (live.now.0 - booted) % 6_000_000_000);
-                live.add(Process {
-                    pid: pickup,
-                    ppid: master,
-                    user: "postfix".into(),
-                    uid: 106,
-                    tty: None,
-                    stat: "S",
-                    start,
-                    cpu_us: 9_000,
-                    busy: 0,
-                    vsz: 43_268,
-                    rss: 7_480,
-                    comm: b"pickup".to_vec(),
-                    args: b"pickup -l -t unix -u -c".split(|&b| b == b' ').map(<[u8]>::to_vec).collect(),
-                    exe: b"/usr/lib/postfix/sbin/pickup".to_vec(),
-                    cwd: b"/var/spool/postfix".to_vec(),
-                });
                 listen(live, master, "master", &[("tcp", 25, true)], 13, 0);
                 continue;
             }
