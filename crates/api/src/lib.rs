@@ -195,6 +195,13 @@ impl Api {
         self.0.document.get_or_init(|| Bytes::from(routes::document())).clone()
     }
 
+    /// Folds what was measured into the histograms: until then every single value is held.
+    pub(crate) fn keep_metrics_small(&self) {
+        if let Some(metrics) = &self.0.cx.metrics {
+            metrics.run_upkeep();
+        }
+    }
+
     pub(crate) fn metrics(&self) -> String {
         let mut text = self.0.cx.metrics.as_ref().map(|m| m.render()).unwrap_or_default();
         text.push_str(&self.0.hub.metrics());

@@ -4,7 +4,7 @@ use crate::{
     AttackerQuery, AttackerRow, AttackerSort, COUNTED_AT_MOST, Page, Result, Store,
     db::{Arg, Query, Row, cut, marks},
 };
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 const COLUMNS: &str = "a.uuid, a.ip, a.identity_id, a.first_seen, a.last_seen, a.event_count, a.service_count, a.decky_count, \
     a.session_count, a.services, a.deckies, a.traversal_path, a.is_traversal, a.bounty_count, a.credential_count, a.command_count, \
@@ -93,7 +93,17 @@ impl Store {
     /// Writes whole rows (by unique `ip`; a known address keeps its uuid) and sets the state key `cursor.0` to
     /// `cursor.1`, all in one transaction. `credentials.attacker_uuid` follows by itself: it is looked up by address.
     pub async fn save_attackers(&self, rows: &[AttackerRow], cursor: (&str, i64)) -> Result<()> {
-        let mut statements = Vec::new();
+        // Counted before they are written: as many more as are not there yet.
+        let ips: BTreeSet<&str> = rows.iter().map(|row| row.ip.as_str()).collect();
+        let ips: Vec<&str> = ips.into_iter().collect();
+        let mut statements: Vec<Query> = ips
+            .chunks(500)
+            .map(|chunk| {
+                let known = format!("SELECT COUNT(*) FROM attackers WHERE ip IN ({})", marks(chunk.len()));
+                let sql = format!("UPDATE counters SET value = value + ? - ({known}) WHERE name = 'attackers'");
+                Query::new(sql).bind(i64::try_from(chunk.len()).unwrap_or(0)).bind_all(chunk.iter().map(|ip| Arg::from(*ip)))
+            })
+            .collect();
         for chunk in rows.chunks(ROWS) {
             let one = format!("({}), ", marks(25));
             let insert = format!("{INSERT}{}", one.repeat(chunk.len()).trim_end_matches(", "));
@@ -104,7 +114,6 @@ impl Store {
             let sql = format!("{} attacker_tags (kind, value, ip) VALUES {}", self.db.insert_new(), "(?, ?, ?), ".repeat(chunk.len()));
             statements.push(Query::new(sql.trim_end_matches(", ").to_owned()).bind_all(chunk.iter().flatten().cloned()));
         }
-        statements.push(Query::new("UPDATE counters SET value = (SELECT COUNT(*) FROM attackers) WHERE name = 'attackers'"));
         statements.push(self.state_query(cursor.0, &cursor.1.to_string()));
         self.db.write("saving attackers", statements).await?;
         self.cache.forget();
