@@ -23,6 +23,7 @@ mod problem;
 mod recordings;
 pub mod routes;
 mod stream;
+mod tally;
 
 pub(crate) use ask::{Body, Params};
 pub use auth::{Admin, Anyone, Viewer};
@@ -93,6 +94,7 @@ struct Inner {
     started: Micros,
     auth: auth::Auth,
     cache: Cache,
+    tallies: tally::Tallies,
     hub: stream::Hub,
     workers: bus::registry::Registry,
     document: OnceLock<Bytes>,
@@ -108,6 +110,7 @@ impl Api {
             started: (cx.clock)(),
             auth: auth::Auth::new(&cx),
             cache: Cache::new(&cx.config),
+            tallies: tally::Tallies::default(),
             hub: stream::Hub::default(),
             workers,
             document: OnceLock::new(),
@@ -165,6 +168,10 @@ impl Api {
 
     pub(crate) fn cache(&self) -> &Cache {
         &self.0.cache
+    }
+
+    pub(crate) fn tallies(&self) -> &tally::Tallies {
+        &self.0.tallies
     }
 
     pub(crate) fn hub(&self) -> &stream::Hub {

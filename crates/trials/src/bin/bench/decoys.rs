@@ -2,6 +2,7 @@
 
 use crate::{
     figure::{Direction, Report},
+    peers::Peer,
     process,
 };
 use std::{net::SocketAddr, time::Duration};
@@ -20,7 +21,14 @@ pub(crate) async fn measure(report: &mut Report) {
         SocketAddr::new(ip.parse().unwrap(), port)
     };
     let talks: [(&str, &str, usize, f64, &[&[u8]], &str); 3] = [
-        ("http", "line.decoy_http_cpu_ms", 3_000, 0.08, &[b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"], "OpenCanary 0.21-0.25, Heralding 0.42-0.50 ms (baseline)"),
+        (
+            "http",
+            "line.decoy_http_cpu_ms",
+            3_000,
+            0.08,
+            &[b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"],
+            "OpenCanary 0.21-0.25, Heralding 0.42-0.50 ms (baseline)",
+        ),
         ("redis", "line.decoy_redis_cpu_ms", 3_000, 0.04, &[b"PING\r\n"], "OpenCanary 0.19-0.21 ms (baseline)"),
         ("smtp", "line.decoy_smtp_cpu_ms", 3_000, 0.08, &[b"", b"EHLO a.example\r\n", b"QUIT\r\n"], "reference 0.20-0.22 ms (baseline)"),
     ];
@@ -33,7 +41,13 @@ pub(crate) async fn measure(report: &mut Report) {
             talk(at, count, lines).await;
             values.push((process::cpu_exact_ms(decoy) - before) / count as f64);
         }
-        report.add(name, &values, "ms CPU per connection", Direction::Lower, Some(target), Some(peer), "decoys");
+        let genuine = match service {
+            "http" => genuine(Peer::nginx(), "nginx", count, lines).await,
+            "redis" => genuine(Peer::redis(), "redis-server", count, lines).await,
+            _ => None,
+        };
+        let peer = genuine.map_or_else(|| peer.to_owned(), |genuine| format!("{genuine}; {peer}"));
+        report.add(name, &values, "ms CPU per connection", Direction::Lower, Some(target), Some(&peer), "decoys");
     }
     ssh(report, &world, decoy, address("ssh")).await;
     idle(report, decoy, address("redis")).await;
@@ -51,12 +65,61 @@ async fn talk(at: SocketAddr, count: usize, lines: &[&[u8]]) {
     }
 }
 
+/// What the same visits cost a genuine server.
+async fn genuine(peer: Option<Peer>, name: &str, count: usize, lines: &[&[u8]]) -> Option<String> {
+    let peer = peer?;
+    talk(peer.at, 200, lines).await;
+    let mut values = Vec::new();
+    for _ in 0..3 {
+        let before = peer.cpu_ms();
+        talk(peer.at, count, lines).await;
+        values.push((peer.cpu_ms() - before) / count as f64);
+    }
+    values.sort_by(f64::total_cmp);
+    Some(format!("genuine {name} {:.3} ms in this run", values[1]))
+}
+
+/// Logins with a key at the genuine server: what a password costs more is little beside the exchange of keys.
+async fn genuine_ssh() -> Option<String> {
+    let peer = Peer::sshd()?;
+    let login = async || {
+        let status = Command::new("ssh")
+            .args(["-p", &peer.at.port().to_string(), "-i"])
+            .arg(peer.dir.path().join("key"))
+            .args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"])
+            .args(["root@127.0.0.1", "true"])
+            .stdin(std::process::Stdio::null())
+            .status()
+            .await
+            .ok()?;
+        status.success().then_some(())
+    };
+    login().await?;
+    let before = peer.cpu_ms();
+    for _ in 0..30 {
+        login().await?;
+    }
+    // The last of its processes is waited for.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    Some(format!("genuine sshd {:.1} ms in this run (key, not password)", (peer.cpu_ms() - before) / 30.0))
+}
+
 async fn ssh(report: &mut Report, world: &World, decoy: i32, at: SocketAddr) {
     let (_, _, name) = world.find("ssh");
     let (user, password) = world.account(&name);
     let login = async || {
         let status = Command::new("sshpass")
-            .args(["-p", &password, "ssh", "-p", &at.port().to_string(), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"])
+            .args([
+                "-p",
+                &password,
+                "ssh",
+                "-p",
+                &at.port().to_string(),
+                "-o",
+                "StrictHostKeyChecking=no",
+                "-o",
+                "UserKnownHostsFile=/dev/null",
+            ])
             .args(["-o", "LogLevel=ERROR", "-o", "PreferredAuthentications=password", &format!("{user}@{}", at.ip()), "true"])
             .stdin(std::process::Stdio::null())
             .status()
@@ -73,7 +136,9 @@ async fn ssh(report: &mut Report, world: &World, decoy: i32, at: SocketAddr) {
         }
         values.push((process::cpu_exact_ms(decoy) - before) / 15.0);
     }
-    report.add("line.decoy_ssh_login_cpu_ms", &values, "ms CPU per login and command", Direction::Lower, Some(0.8), Some("Cowrie 2.5 ms (baseline)"), "decoys");
+    let peer =
+        genuine_ssh().await.map_or_else(|| "Cowrie 2.5 ms (baseline)".to_owned(), |genuine| format!("{genuine}; Cowrie 2.5 ms (baseline)"));
+    report.add("line.decoy_ssh_login_cpu_ms", &values, "ms CPU per login and command", Direction::Lower, Some(0.8), Some(&peer), "decoys");
 }
 
 async fn idle(report: &mut Report, decoy: i32, at: SocketAddr) {

@@ -10,6 +10,7 @@ mod figure;
 mod fleet;
 mod footprint;
 mod live;
+mod peers;
 mod process;
 mod record;
 
