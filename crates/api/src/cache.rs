@@ -6,7 +6,7 @@ use std::{
     io::Write,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -91,6 +91,8 @@ pub(crate) fn matches(if_none_match: Option<&HeaderValue>, etag: &HeaderValue) -
 
 /// Bodies shorter than this are sent as they are.
 const WORTH_GZIP: usize = 1024;
+/// Shorter ones are sent as they are the first time: packing costs as much as finding the rows, and pays from the second.
+const PACKED_AT_ONCE: usize = 64 * 1024;
 /// Bodies longer than this are not kept.
 const MOST_KEPT: usize = 2 * 1024 * 1024;
 /// Different questions remembered at the same time.
@@ -102,6 +104,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Answer {
     body: Bytes,
     gzip: OnceLock<Bytes>,
+    /// Whether it was given out before.
+    given: AtomicBool,
     etag: HeaderValue,
     version: u64,
     made: Instant,
@@ -220,7 +224,7 @@ impl Cache {
             .map_err(|_| Problem::unavailable("the database takes too long; narrow the question"))?
             .map_err(Into::into)?;
         let body = serde_json::to_vec(&value).map(Bytes::from).map_err(|e| Problem::internal(&e))?;
-        Ok(Arc::new(Answer { etag: etag(&body), gzip: OnceLock::new(), body, version, made }))
+        Ok(Arc::new(Answer { etag: etag(&body), gzip: OnceLock::new(), given: AtomicBool::new(false), body, version, made }))
     }
 
     fn slot(&self, key: &str) -> Arc<Slot> {
@@ -265,7 +269,8 @@ impl Cache {
 
 fn respond(answer: &Answer, ask: &Ask) -> Response {
     let unchanged = matches(ask.if_none_match.as_ref(), &answer.etag);
-    let zipped = ask.gzip && answer.body.len() >= WORTH_GZIP;
+    let is_again = answer.given.swap(true, Ordering::Relaxed);
+    let zipped = ask.gzip && answer.body.len() >= WORTH_GZIP && (is_again || answer.body.len() >= PACKED_AT_ONCE);
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else if zipped {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -33,21 +33,18 @@ pub(crate) fn wrap(routes: Router<Api>, api: &Api) -> Router {
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not know that method") })
         .fallback(page::serve)
         .layer(DefaultBodyLimit::max(ask::BODY_LIMIT))
-        .layer(middleware::from_fn(around))
+        .layer(middleware::from_fn_with_state(api.clone(), around))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| Problem::internal(&"a handler panicked").into_response()))
         .with_state(api.clone())
 }
 
-async fn around(request: Request, next: Next) -> Response {
+async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let mut response = next.run(request).await;
     if let Some(route) = route {
-        let labels =
-            [("route", route.as_str().to_owned()), ("method", method.to_string()), ("status", response.status().as_u16().to_string())];
-        metrics::counter!("decnet_api_requests_total", &labels).increment(1);
-        metrics::histogram!("decnet_api_request_seconds", "route" => route.as_str().to_owned()).record(began.elapsed().as_secs_f64());
+        api.tallies().count(route.as_str(), &method, response.status(), began.elapsed());
     }
     let status = response.status();
     let plain = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));

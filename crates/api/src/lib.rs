@@ -23,6 +23,7 @@ mod problem;
 mod recordings;
 pub mod routes;
 mod stream;
+mod tally;
 
 pub(crate) use ask::{Body, Params};
 pub use auth::{Admin, Anyone, Viewer};
@@ -93,6 +94,7 @@ struct Inner {
     started: Micros,
     auth: auth::Auth,
     cache: Cache,
+    tallies: tally::Tallies,
     hub: stream::Hub,
     workers: bus::registry::Registry,
     document: OnceLock<Bytes>,
@@ -108,6 +110,7 @@ impl Api {
             started: (cx.clock)(),
             auth: auth::Auth::new(&cx),
             cache: Cache::new(&cx.config),
+            tallies: tally::Tallies::default(),
             hub: stream::Hub::default(),
             workers,
             document: OnceLock::new(),
@@ -167,6 +170,10 @@ impl Api {
         &self.0.cache
     }
 
+    pub(crate) fn tallies(&self) -> &tally::Tallies {
+        &self.0.tallies
+    }
+
     pub(crate) fn hub(&self) -> &stream::Hub {
         &self.0.hub
     }
@@ -193,6 +200,13 @@ impl Api {
 
     pub(crate) fn document(&self) -> Bytes {
         self.0.document.get_or_init(|| Bytes::from(routes::document())).clone()
+    }
+
+    /// Folds what was measured into the histograms: until then every single value is held.
+    pub(crate) fn keep_metrics_small(&self) {
+        if let Some(metrics) = &self.0.cx.metrics {
+            metrics.run_upkeep();
+        }
     }
 
     pub(crate) fn metrics(&self) -> String {

@@ -2,9 +2,10 @@
 
 use crate::{
     AttackerQuery, AttackerRow, AttackerSort, COUNTED_AT_MOST, Page, Result, Store,
+    anchors::Start,
     db::{Arg, Query, Row, cut, marks},
 };
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 const COLUMNS: &str = "a.uuid, a.ip, a.identity_id, a.first_seen, a.last_seen, a.event_count, a.service_count, a.decky_count, \
     a.session_count, a.services, a.deckies, a.traversal_path, a.is_traversal, a.bounty_count, a.credential_count, a.command_count, \
@@ -41,7 +42,11 @@ impl Store {
 
         if filters.is_empty() {
             let total = Query::new("SELECT value FROM counters WHERE name = 'attackers'");
-            let mut answers = self.db.read(doing, vec![total, self.walk(&sort, &[], limit, offset)]).await?.into_iter();
+            let start = match sort.column {
+                Some(column) => self.start(column, sort.index, offset).await?,
+                None => Start { offset, ..Start::default() },
+            };
+            let mut answers = self.db.read(doing, vec![total, self.walk(&sort, &[], limit, start)]).await?.into_iter();
             let total = answers.next().and_then(|rows| rows.into_iter().next()).map_or(0, |mut row| row.int());
             return Ok(page(total, answers.next().unwrap_or_default()));
         }
@@ -67,7 +72,7 @@ impl Store {
             let tail = format!("ORDER BY {} LIMIT ? OFFSET ?", sort.order);
             self.db.rows(doing, self.gather(best, &filters, COLUMNS, &tail).bind(limit).bind(offset)).await?
         } else {
-            self.db.rows(doing, self.walk(&sort, &filters, limit, offset)).await?
+            self.db.rows(doing, self.walk(&sort, &filters, limit, Start { offset, ..Start::default() })).await?
         };
         Ok(page(total, rows))
     }
@@ -93,7 +98,17 @@ impl Store {
     /// Writes whole rows (by unique `ip`; a known address keeps its uuid) and sets the state key `cursor.0` to
     /// `cursor.1`, all in one transaction. `credentials.attacker_uuid` follows by itself: it is looked up by address.
     pub async fn save_attackers(&self, rows: &[AttackerRow], cursor: (&str, i64)) -> Result<()> {
-        let mut statements = Vec::new();
+        // Counted before they are written: as many more as are not there yet.
+        let ips: BTreeSet<&str> = rows.iter().map(|row| row.ip.as_str()).collect();
+        let ips: Vec<&str> = ips.into_iter().collect();
+        let mut statements: Vec<Query> = ips
+            .chunks(500)
+            .map(|chunk| {
+                let known = format!("SELECT COUNT(*) FROM attackers WHERE ip IN ({})", marks(chunk.len()));
+                let sql = format!("UPDATE counters SET value = value + ? - ({known}) WHERE name = 'attackers'");
+                Query::new(sql).bind(i64::try_from(chunk.len()).unwrap_or(0)).bind_all(chunk.iter().map(|ip| Arg::from(*ip)))
+            })
+            .collect();
         for chunk in rows.chunks(ROWS) {
             let one = format!("({}), ", marks(25));
             let insert = format!("{INSERT}{}", one.repeat(chunk.len()).trim_end_matches(", "));
@@ -104,7 +119,6 @@ impl Store {
             let sql = format!("{} attacker_tags (kind, value, ip) VALUES {}", self.db.insert_new(), "(?, ?, ?), ".repeat(chunk.len()));
             statements.push(Query::new(sql.trim_end_matches(", ").to_owned()).bind_all(chunk.iter().flatten().cloned()));
         }
-        statements.push(Query::new("UPDATE counters SET value = (SELECT COUNT(*) FROM attackers) WHERE name = 'attackers'"));
         statements.push(self.state_query(cursor.0, &cursor.1.to_string()));
         self.db.write("saving attackers", statements).await?;
         self.cache.forget();
@@ -169,10 +183,10 @@ impl Store {
          SELECT name FROM names WHERE name IS NOT NULL"
     }
 
-    /// The page found by walking the index of the sort order and testing each row.
-    fn walk(&self, sort: &Sort, filters: &[Filter], limit: i64, offset: i64) -> Query {
-        let mut sql = format!("SELECT {COLUMNS} FROM (SELECT a.id FROM attackers a {} WHERE 1 = 1", self.db.by_index(sort.index));
-        let mut args = Vec::new();
+    /// The page found by walking the index of the sort order from `start` and testing each row.
+    fn walk(&self, sort: &Sort, filters: &[Filter], limit: i64, start: Start) -> Query {
+        let Start { sql: after, mut args, offset } = start;
+        let mut sql = format!("SELECT {COLUMNS} FROM (SELECT a.id FROM attackers a {} WHERE 1 = 1{after}", self.db.by_index(sort.index));
         for filter in filters {
             filter.test(&mut sql, &mut args);
         }
@@ -215,18 +229,20 @@ impl Query {
 struct Sort {
     index: &'static str,
     order: &'static str,
+    /// The column that sorts, if it is one.
+    column: Option<&'static str>,
 }
 
 impl Sort {
     fn of(sort: AttackerSort) -> Self {
-        let (index, order) = match sort {
-            AttackerSort::Recent => ("attackers_recent", "a.last_seen DESC, a.id DESC"),
-            AttackerSort::Active => ("attackers_active", "a.event_count DESC, a.id DESC"),
-            AttackerSort::Traversals => ("attackers_traversals", "a.is_traversal DESC, a.last_seen DESC, a.id DESC"),
-            AttackerSort::First => ("attackers_first", "a.first_seen DESC, a.id DESC"),
-            AttackerSort::Credentials => ("attackers_credentials", "a.credential_count DESC, a.id DESC"),
+        let (index, order, column) = match sort {
+            AttackerSort::Recent => ("attackers_recent", "a.last_seen DESC, a.id DESC", Some("last_seen")),
+            AttackerSort::Active => ("attackers_active", "a.event_count DESC, a.id DESC", Some("event_count")),
+            AttackerSort::Traversals => ("attackers_traversals", "a.is_traversal DESC, a.last_seen DESC, a.id DESC", None),
+            AttackerSort::First => ("attackers_first", "a.first_seen DESC, a.id DESC", Some("first_seen")),
+            AttackerSort::Credentials => ("attackers_credentials", "a.credential_count DESC, a.id DESC", Some("credential_count")),
         };
-        Self { index, order }
+        Self { index, order, column }
     }
 }
 

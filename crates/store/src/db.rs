@@ -2,6 +2,7 @@
 
 use crate::{At, Result, mysql::MySql, sqlite::Sqlite};
 use model::Micros;
+use serde_json::value::RawValue;
 use std::{borrow::Cow, vec};
 
 /// The backend in use.
@@ -118,6 +119,12 @@ impl Row {
     /// A JSON value; what does not parse (it cannot have come from here) reads as the default.
     pub(crate) fn json<T: serde::de::DeserializeOwned + Default>(&mut self) -> T {
         self.opt_bytes().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// A JSON object as the text it is; what is not JSON (it cannot have come from here) reads as an empty one.
+    pub(crate) fn json_text(&mut self) -> Box<RawValue> {
+        let raw = RawValue::from_string(self.text()).or_else(|_| RawValue::from_string("{}".to_owned()));
+        raw.unwrap_or_else(|_| RawValue::NULL.to_owned())
     }
 
     /// An id stored by [`crate::ids::pack`].

@@ -82,7 +82,7 @@ impl Store {
             ([Term::Attacker(ip)], _) => filter.and("l.attacker_ip = ? AND l.attacker_ip <> ''", ip.as_str()),
             ([Term::Session(sid)], _) => filter.and("l.session_id = ?", pack(sid)),
             (_, Some(sid)) => {
-                let page = self.in_session(sid, search, filter, "ASC", COUNTED_AT_MOST, 0).await?;
+                let page = self.in_session::<LogRow>(sid, search, filter, "ASC", COUNTED_AT_MOST, 0).await?;
                 page.data.iter().for_each(|row| bars.add(row.timestamp.0.0, 1));
                 return Ok(());
             }

@@ -9,6 +9,7 @@
 //! Rules that hold everywhere: SQL text is made of constants only, every value is bound; times are `BIGINT`
 //! microseconds; text is cut at the column's cap before it is bound, so no attacker can make an insert fail.
 
+mod anchors;
 mod attackers;
 mod credentials;
 mod db;

@@ -1,7 +1,7 @@
 //! Recorded events: lists and streams.
 
 use crate::{
-    COUNTED_AT_MOST, LogQuery, LogRow, Page, Result, Store,
+    COUNTED_AT_MOST, LogQuery, LogRow, LogText, Page, Result, Store,
     db::{Arg, Query, Row},
     dialect::{self, Index},
     ids::pack,
@@ -45,6 +45,53 @@ impl Indexed for LogRow {
     }
 }
 
+impl Indexed for LogText {
+    const INDEX: Index = LogRow::INDEX;
+    const COLUMNS: &'static str = LogRow::COLUMNS;
+
+    fn read(mut row: Row) -> Self {
+        Self {
+            id: row.int(),
+            event_uuid: row.id(),
+            timestamp: row.at(),
+            decky: row.text(),
+            service: row.text(),
+            event_type: row.text(),
+            attacker_ip: row.text(),
+            src_port: row.opt_int(),
+            dst_port: row.opt_int(),
+            session_id: row.opt_id(),
+            fields: row.json_text(),
+            msg: row.text(),
+        }
+    }
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn words(&self) -> Words {
+        log_words(&self.clone().into())
+    }
+}
+
+/// A row of `logs` in one of its forms.
+pub(crate) trait Logged: Indexed {
+    fn fits(&self, search: &Search) -> bool;
+}
+
+impl Logged for LogRow {
+    fn fits(&self, search: &Search) -> bool {
+        search.matches(self)
+    }
+}
+
+impl Logged for LogText {
+    fn fits(&self, search: &Search) -> bool {
+        search.matches(&self.clone().into())
+    }
+}
+
 /// Conditions on columns, each beginning with ` AND `.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Where {
@@ -73,6 +120,12 @@ impl Where {
 impl Store {
     /// The logs that match, newest first (oldest first after `after_id`).
     pub async fn logs(&self, query: &LogQuery) -> Result<Page<LogRow>> {
+        let search = Search::parse(query.search.as_deref().unwrap_or_default());
+        self.search_logs(&search, query).await
+    }
+
+    /// [`Self::logs`] for those who only pass them on.
+    pub async fn logs_text(&self, query: &LogQuery) -> Result<Page<LogText>> {
         let search = Search::parse(query.search.as_deref().unwrap_or_default());
         self.search_logs(&search, query).await
     }
@@ -111,7 +164,7 @@ impl Store {
         self.search_logs(&Search(terms), &LogQuery { limit, offset, ..LogQuery::default() }).await
     }
 
-    async fn search_logs(&self, search: &Search, query: &LogQuery) -> Result<Page<LogRow>> {
+    async fn search_logs<T: Logged>(&self, search: &Search, query: &LogQuery) -> Result<Page<T>> {
         let limit = query.limit.clamp(0, MOST_ROWS);
         let offset = query.offset.max(0);
         let span = Span { start: query.start, end: query.end };
@@ -162,26 +215,26 @@ impl Store {
     }
 
     /// The unfiltered list. Ids have no gaps, so any offset is one step.
-    async fn newest(&self, limit: i64, offset: i64) -> Result<Page<LogRow>> {
+    async fn newest<T: Logged>(&self, limit: i64, offset: i64) -> Result<Page<T>> {
         let sql = format!(
             "SELECT {} FROM logs l WHERE l.id <= (SELECT value FROM counters WHERE name = 'last_log_id') - ? ORDER BY l.id DESC LIMIT ?",
-            LogRow::COLUMNS
+            T::COLUMNS
         );
         let queries = vec![Query::new("SELECT value FROM counters WHERE name = 'logs'"), Query::new(sql).bind(offset).bind(limit)];
         let mut answers = self.db.read("listing logs", queries).await?.into_iter();
         let total = answers.next().and_then(|rows| rows.into_iter().next()).map_or(0, |mut row| row.int());
-        let data = answers.next().unwrap_or_default().into_iter().map(LogRow::read).collect();
+        let data = answers.next().unwrap_or_default().into_iter().map(T::read).collect();
         Ok(Page { total, limit, offset, data })
     }
 
     /// A list by conditions that an index of `logs` answers.
-    async fn direct(&self, filter: &Where, order: &str, limit: i64, offset: i64, total: Option<i64>) -> Result<Page<LogRow>> {
+    async fn direct<T: Logged>(&self, filter: &Where, order: &str, limit: i64, offset: i64, total: Option<i64>) -> Result<Page<T>> {
         let (limit, offset) = (limit.clamp(0, MOST_ROWS), offset.max(0));
         // The ids first: pages far down then cost no reading of the rows before them.
         let sql = format!(
             "SELECT {} FROM (SELECT l.id FROM logs l WHERE 1 = 1{} ORDER BY l.id {order} LIMIT ? OFFSET ?) w JOIN logs l ON l.id = w.id \
              ORDER BY l.id {order}",
-            LogRow::COLUMNS,
+            T::COLUMNS,
             filter.sql
         );
         let mut queries = vec![Query::new(sql).bind_all(filter.args.clone()).bind(limit).bind(offset)];
@@ -190,13 +243,13 @@ impl Store {
             queries.push(Query::new(sql).bind_all(filter.args.clone()).bind(COUNTED_AT_MOST));
         }
         let mut answers = self.db.read("listing logs", queries).await?.into_iter();
-        let data = answers.next().unwrap_or_default().into_iter().map(LogRow::read).collect();
+        let data = answers.next().unwrap_or_default().into_iter().map(T::read).collect();
         let counted = answers.next().and_then(|rows| rows.into_iter().next()).map_or(0, |mut row| row.int());
         Ok(Page { total: total.unwrap_or(counted), limit, offset, data })
     }
 
     /// A search inside one session: its rows are few, each is looked at.
-    pub(crate) async fn in_session(
+    pub(crate) async fn in_session<T: Logged>(
         &self,
         sid: &str,
         search: &Search,
@@ -204,11 +257,11 @@ impl Store {
         order: &str,
         limit: i64,
         offset: i64,
-    ) -> Result<Page<LogRow>> {
+    ) -> Result<Page<T>> {
         filter.and("l.session_id = ?", pack(sid));
-        let sql = format!("SELECT {} FROM logs l WHERE 1 = 1{} ORDER BY l.id {order} LIMIT ?", LogRow::COLUMNS, filter.sql);
+        let sql = format!("SELECT {} FROM logs l WHERE 1 = 1{} ORDER BY l.id {order} LIMIT ?", T::COLUMNS, filter.sql);
         let rows = self.db.rows("searching a session", Query::new(sql).bind_all(filter.args).bind(COUNTED_AT_MOST)).await?;
-        let rows: Vec<LogRow> = rows.into_iter().map(LogRow::read).filter(|row| search.matches(row)).collect();
+        let rows: Vec<T> = rows.into_iter().map(T::read).filter(|row| row.fits(search)).collect();
         let total = i64::try_from(rows.len()).unwrap_or(0);
         let skip = usize::try_from(offset).unwrap_or(usize::MAX);
         let data = rows.into_iter().skip(skip).take(usize::try_from(limit).unwrap_or(0)).collect();

@@ -2,7 +2,7 @@
 
 use model::Micros;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 
 /// A stored time; RFC 3339 with six digits in JSON, `BIGINT` microseconds in SQL.
@@ -47,6 +47,32 @@ pub struct LogRow {
     pub fields: Map<String, Value>,
     /// One readable sentence.
     pub msg: String,
+}
+
+/// A [`LogRow`] for those who only pass it on: its fields stay the text they are stored as. Reads as the same JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogText {
+    pub id: i64,
+    pub event_uuid: String,
+    pub timestamp: At,
+    pub decky: String,
+    pub service: String,
+    pub event_type: String,
+    pub attacker_ip: String,
+    pub src_port: Option<i64>,
+    pub dst_port: Option<i64>,
+    pub session_id: Option<String>,
+    pub fields: Box<RawValue>,
+    pub msg: String,
+}
+
+impl From<LogText> for LogRow {
+    fn from(row: LogText) -> Self {
+        let LogText { id, event_uuid, timestamp, decky, service, event_type, attacker_ip, src_port, dst_port, session_id, fields, msg } =
+            row;
+        let fields = serde_json::from_str(fields.get()).unwrap_or_default();
+        Self { id, event_uuid, timestamp, decky, service, event_type, attacker_ip, src_port, dst_port, session_id, fields, msg }
+    }
 }
 
 /// One offered secret, deduplicated; `attempt_count` says how often.

@@ -2,6 +2,7 @@
 
 use crate::{
     At, Result, Stats, Store,
+    anchors::Anchors,
     db::Query,
     text::{Counting, Reach},
     time_index::MINUTE,
@@ -26,6 +27,8 @@ pub(crate) struct Cache {
     attackers: Mutex<Option<Attackers>>,
     /// How many rows of a text index match, as of where it reached.
     countings: Mutex<HashMap<Counting, (Reach, i64)>>,
+    /// Beginnings of pages far down the lists of attackers.
+    pub(crate) anchors: tokio::sync::Mutex<Anchors>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,11 @@ impl Cache {
     /// Something it counted has changed.
     pub(crate) fn forget(&self) {
         self.written.fetch_add(1, Ordering::Release);
+    }
+
+    /// Grows with everything that makes it forget.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
     }
 
     /// Up to which row a search was counted, and what it came to.

@@ -114,6 +114,14 @@ impl World {
         &self.token
     }
 
+    /// A token that was just given out: the first one lives for a quarter of an hour.
+    pub async fn fresh_token(&self) -> String {
+        let body = json!({ "username": "admin", "password": self.password });
+        let (status, answer) = self.post("/auth/login", &body).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
     /// Whether the deckies have network namespaces.
     pub fn is_native(&self) -> bool {
         self.claim.is_some()

@@ -37,6 +37,7 @@ impl Worker for Profiler {
     const NAME: &'static str = "profile";
     const WAKES_ON: &'static [&'static str] = &[bus::topics::SYSTEM_LOG];
     const EVERY: Duration = Duration::from_secs(10);
+    const BREATH: Duration = Duration::from_millis(200);
 
     async fn pass(&mut self, cx: &Cx) -> Result<Pass, Error> {
         let cursor = match self.cursor {

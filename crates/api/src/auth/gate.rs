@@ -1,6 +1,9 @@
 //! Who may pass: extractors that stand in a handler's arguments.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
@@ -12,16 +15,16 @@ use crate::{Api, Config, Problem, routes::config::Role};
 
 /// Anybody signed in, even before a forced change of password.
 #[derive(Debug)]
-pub struct Anyone(pub Who);
+pub struct Anyone(pub Arc<Who>);
 /// Anybody signed in.
 #[derive(Debug)]
-pub struct Viewer(pub Who);
+pub struct Viewer(pub Arc<Who>);
 /// An admin.
 #[derive(Debug)]
-pub struct Admin(pub Who);
+pub struct Admin(pub Arc<Who>);
 /// Anybody signed in; a ticket or a token in the address counts too.
 #[derive(Debug)]
-pub struct StreamViewer(pub Who);
+pub struct StreamViewer(pub Arc<Who>);
 /// Somebody on this host, or anybody signed in.
 #[derive(Debug)]
 pub struct MetricsReader;
@@ -35,11 +38,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn changed(who: Who) -> Result<Who, Problem> {
+fn changed(who: Arc<Who>) -> Result<Arc<Who>, Problem> {
     if who.must_change { Err(Problem::must_change()) } else { Ok(who) }
 }
 
-async fn by_header(parts: &Parts, api: &Api) -> Result<Who, Problem> {
+async fn by_header(parts: &Parts, api: &Api) -> Result<Arc<Who>, Problem> {
     let token = bearer(&parts.headers).ok_or_else(|| Problem::unauthorized("sign in: send Authorization: Bearer <token>"))?;
     api.auth().who(api, token).await
 }
@@ -87,7 +90,7 @@ impl FromRequestParts<Api> for StreamViewer {
         };
         let who = if let Some(ticket) = value("ticket") {
             let claims = api.auth().tickets().redeem(ticket, api.now()).ok_or_else(|| Problem::unauthorized(tickets::SPENT))?;
-            api.auth().still(api, &claims).await?
+            Arc::new(api.auth().still(api, &claims).await?)
         } else if let Some(token) = value("token") {
             api.auth().who(api, token).await?
         } else {

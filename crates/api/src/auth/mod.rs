@@ -9,7 +9,7 @@ mod token;
 
 pub use gate::{Admin, Anyone, MetricsReader, Peer, StreamViewer, Viewer};
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use model::{Id, Micros, User};
@@ -51,13 +51,34 @@ impl Who {
     }
 }
 
+/// What is believed of a token whose signature was checked.
+struct Belief {
+    claims: Claims,
+    /// Who it is, until when.
+    now: RwLock<(Arc<Who>, Micros)>,
+    /// Held by the one who asks the store again; the others wait for the answer.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl Belief {
+    fn holds(&self, now: Micros) -> Option<Arc<Who>> {
+        let (who, until) = &*self.now.read();
+        (now < *until && !self.claims.expired(now)).then(|| Arc::clone(who))
+    }
+}
+
+/// Until when the store's word of now is believed.
+fn believed(now: Micros) -> Micros {
+    Micros(now.0.saturating_add(BELIEVED_US))
+}
+
 /// Everything about signing in.
 pub struct Auth {
     keys: Keys,
     hasher: Hasher,
     throttle: Throttle,
     tickets: Tickets,
-    known: RwLock<HashMap<Box<str>, (Who, Micros)>>,
+    known: RwLock<HashMap<Box<str>, Arc<Belief>>>,
     token_life: Duration,
     session_life: Duration,
 }
@@ -81,32 +102,46 @@ impl Auth {
     }
 
     /// Whose token this is, or 401. The store is asked at most every few seconds for each token.
-    pub(crate) async fn who(&self, api: &Api, token: &str) -> Result<Who, Problem> {
+    pub(crate) async fn who(&self, api: &Api, token: &str) -> Result<Arc<Who>, Problem> {
         let now = api.now();
-        if let Some((who, until)) = self.known.read().get(token)
-            && now < *until
-            && !who.claims.expired(now)
-        {
-            return Ok(who.clone());
+        let belief = self.known.read().get(token).cloned();
+        if let Some(belief) = belief.filter(|belief| !belief.claims.expired(now)) {
+            return match belief.holds(now) {
+                Some(who) => Ok(who),
+                None => self.again(api, token, &belief).await,
+            };
         }
         let claims = self.keys.read(token, now).ok_or_else(|| Problem::unauthorized("the token is not valid or has expired"))?;
-        let who = match self.still(api, &claims).await {
-            Ok(who) => who,
-            // The store is away and knows nothing newer: who was let in before stays, until the token ends.
-            Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE => {
-                let before = self.known.read().get(token).map(|(who, _)| who.clone());
-                before.ok_or(problem)?
-            }
-            Err(problem) => return Err(problem),
-        };
+        let who = Arc::new(self.still(api, &claims).await?);
         let mut known = self.known.write();
         if known.len() >= MOST_KNOWN {
-            known.retain(|_, (_, until)| now < *until);
+            known.retain(|_, belief| belief.holds(now).is_some());
             if known.len() >= MOST_KNOWN {
                 known.clear();
             }
         }
-        known.insert(token.into(), (who.clone(), Micros(now.0.saturating_add(BELIEVED_US))));
+        let belief = Belief { claims, now: RwLock::new((Arc::clone(&who), believed(now))), asking: tokio::sync::Mutex::new(()) };
+        known.insert(token.into(), Arc::new(belief));
+        Ok(who)
+    }
+
+    /// Asks the store again, once for all who wait for the answer.
+    async fn again(&self, api: &Api, token: &str, belief: &Belief) -> Result<Arc<Who>, Problem> {
+        let _one = belief.asking.lock().await;
+        let now = api.now();
+        if let Some(who) = belief.holds(now) {
+            return Ok(who);
+        }
+        let who = match self.still(api, &belief.claims).await {
+            Ok(who) => Arc::new(who),
+            // The store is away and knows nothing newer: who was let in before stays, until the token ends.
+            Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE => Arc::clone(&belief.now.read().0),
+            Err(problem) => {
+                self.known.write().remove(token);
+                return Err(problem);
+            }
+        };
+        *belief.now.write() = (Arc::clone(&who), believed(now));
         Ok(who)
     }
 
@@ -140,7 +175,7 @@ impl Auth {
     }
 
     fn forget(&self, uuid: &str) {
-        self.known.write().retain(|_, (who, _)| who.uuid != uuid);
+        self.known.write().retain(|_, belief| belief.now.read().0.uuid != uuid);
     }
 
     fn token(&self, user: &UserRow, session: (String, Micros), now: Micros) -> Result<Token, Problem> {

@@ -57,7 +57,7 @@ impl Logs {
     extensions(("x-role" = json!("viewer"))))]
 async fn list(State(api): State<Api>, _: Viewer, ask: Ask, Params(params): Params<Logs>) -> Result<Response, Problem> {
     let query = params.query()?;
-    api.read(&ask, Data::Logs, move |api| async move { api.store().logs(&query).await }).await
+    api.read(&ask, Data::Logs, move |api| async move { api.store().logs_text(&query).await }).await
 }
 
 /// Which logs to count, and how finely.

@@ -150,6 +150,7 @@ impl Feeder {
     }
 
     async fn tick(&mut self) {
+        self.api.keep_metrics_small();
         // Numbers that went back: everything was purged.
         if let Ok(last) = self.api.store().last_log_id().await
             && last < self.api.hub().at()

@@ -27,7 +27,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// A client's place in the stream.
 pub(crate) struct Follow {
     api: Api,
-    who: Who,
+    who: Arc<Who>,
     search: Option<Search>,
     feed: broadcast::Receiver<Arc<Frame>>,
     rechecks: watch::Receiver<u64>,
@@ -44,7 +44,7 @@ pub(crate) struct Follow {
 
 impl Follow {
     /// Joins the feed first and looks back then: nothing can fall between.
-    pub(crate) async fn begin(api: Api, who: Who, seat: Seat, resume: Option<i64>, search: Option<Search>) -> Self {
+    pub(crate) async fn begin(api: Api, who: Arc<Who>, seat: Seat, resume: Option<i64>, search: Option<Search>) -> Self {
         let rechecks = api.hub().rechecks();
         if search.is_some() {
             api.hub().filters(true);

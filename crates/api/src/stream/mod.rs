@@ -9,7 +9,7 @@ mod hub;
 pub(crate) use feed::feed;
 pub(crate) use hub::Hub;
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::Body,
@@ -39,7 +39,7 @@ pub struct Mark {
 }
 
 /// Opens a stream, or refuses before the first byte of it.
-pub(crate) async fn open(api: &Api, who: Who, headers: &HeaderMap, q: routes::stream::Stream) -> Result<Response, Problem> {
+pub(crate) async fn open(api: &Api, who: Arc<Who>, headers: &HeaderMap, q: routes::stream::Stream) -> Result<Response, Problem> {
     let resume = match headers.get("last-event-id") {
         Some(value) => Some(
             value

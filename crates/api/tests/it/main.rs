@@ -9,3 +9,10 @@ mod rbac;
 mod reads;
 mod stream;
 mod world;
+
+mod database {
+    //! A file for each test.
+    pub(crate) async fn fresh(dir: &std::path::Path) -> store::Config {
+        store::Config::Sqlite(dir.join("decnet.db"))
+    }
+}

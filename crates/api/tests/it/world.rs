@@ -85,7 +85,7 @@ impl World {
     /// Without a cache, unless `change` says otherwise.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&store::Config::Sqlite(dir.path().join("decnet.db"))).await.unwrap();
+        let store = Store::open(&crate::database::fresh(dir.path()).await).await.unwrap();
         let bus = Bus::memory();
         let clock = Arc::new(AtomicI64::new(T0.0));
         let mut config = Config {

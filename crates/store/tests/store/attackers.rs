@@ -53,6 +53,34 @@ on_every_backend! {
         assert_eq!((rows[1].attacker_uuid.clone(), rows[0].attacker_uuid.clone()), (Some(uuid(1)), None));
     }
 
+    /// Far down, pages begin at remembered rows: the same rows as when each is walked to.
+    async fn pages_far_down_are_exact(world: &World) {
+        let rows: Vec<AttackerRow> = (0..1_700).map(attacker).collect();
+        for some in rows.chunks(400) {
+            world.store.save_attackers(some, ("c", 1)).await.unwrap();
+        }
+        assert_eq!(world.store.stats(at(0)).await.unwrap().unique_attackers, 1_700);
+        for sort in [AttackerSort::Recent, AttackerSort::Active, AttackerSort::Traversals, AttackerSort::First, AttackerSort::Credentials] {
+            let page = async |offset, limit| {
+                let page = world.store.attackers(&AttackerQuery { sort, limit, offset, ..AttackerQuery::default() }).await.unwrap();
+                assert_eq!(page.total, 1_700);
+                page.data.into_iter().map(|row| row.ip).collect::<Vec<_>>()
+            };
+            let all = page(0, 2_000).await;
+            assert_eq!(all.len(), 1_700);
+            for offset in [1_000_i64, 499, 500, 501, 999, 1_001, 1_499, 1_500, 1_690, 1_699, 1_700, 5_000] {
+                let expect: Vec<String> = all.iter().skip(usize::try_from(offset).unwrap()).take(50).cloned().collect();
+                assert_eq!(page(offset, 50).await, expect, "{sort:?} {offset}");
+            }
+        }
+        // What is written moves rows at once.
+        let newest = AttackerRow { last_seen: At(at(1_000_000)), ..attacker(3) };
+        let before = world.store.attackers(&AttackerQuery { limit: 1, offset: 600, ..AttackerQuery::default() }).await.unwrap();
+        world.store.save_attackers(&[newest], ("c", 1)).await.unwrap();
+        let after = world.store.attackers(&AttackerQuery { limit: 1, offset: 601, ..AttackerQuery::default() }).await.unwrap();
+        assert_eq!(before.data[0].ip, after.data[0].ip);
+    }
+
     async fn lists_are_sorted_and_paged(world: &World) {
         let rows: Vec<AttackerRow> = (0..120).map(attacker).collect();
         world.store.save_attackers(&rows, ("c", 1)).await.unwrap();

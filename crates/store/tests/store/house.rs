@@ -1,6 +1,7 @@
 //! Users, fleet, state, migrations, errors.
 
-use crate::world::{Server, World, at, bounty, credential, log, on_every_backend, uuid};
+use crate::server::Server;
+use crate::world::{World, at, bounty, credential, log, on_every_backend, uuid};
 use model::Micros;
 use std::time::SystemTime;
 use store::{Batch, Config, Error, FleetDeckyRow, LogQuery, SessionChange, Store, UserRow};

@@ -8,4 +8,5 @@ mod house;
 mod logs;
 mod recording;
 mod search;
+mod server;
 mod world;

@@ -116,6 +116,28 @@ async fn run(count: usize, make: fn(usize) -> Saw, database: &dyn Fn(&Path) -> s
     Run { rate, cpu_us, writer_us, grown: now - before, late: now - half.unwrap_or(before) }
 }
 
+/// Appends mixed events of now at `rate` a second until `stop`; how many.
+pub(crate) async fn flow(spool: std::sync::Arc<spool::Spool>, rate: usize, stop: CancellationToken) -> usize {
+    let (each, mut n) = (rate / 50, 0);
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return n,
+            _ = ticks.tick() => {}
+        }
+        let now = Micros::of(std::time::SystemTime::now());
+        let events: Vec<Event> = (n..n + each)
+            .map(|n| {
+                let event = event(n, mixed_event(n));
+                let id = Id::at(now, event.id.uuid().into_bytes().last_chunk().copied().unwrap());
+                Event { id, at: now, ..event }
+            })
+            .collect();
+        spool.append(&events).unwrap();
+        n += each;
+    }
+}
+
 fn event(n: usize, saw: Saw) -> Event {
     let n64 = n as u64;
     let at = Micros(1_790_000_000_000_000 + i64::try_from(n).unwrap() * 200);
