@@ -10,6 +10,7 @@
 //! microseconds; text is cut at the column's cap before it is bound, so no attacker can make an insert fail.
 
 mod attackers;
+mod behaviour;
 mod credentials;
 mod db;
 mod dialect;
@@ -17,10 +18,12 @@ mod evidence;
 mod fleet;
 mod histogram;
 mod ids;
+mod intel;
 mod logs;
 mod mysql;
 pub mod orchestrator;
 mod record;
+mod reuse;
 pub mod rows;
 pub mod running;
 mod schema;
@@ -38,6 +41,9 @@ pub mod words;
 
 use db::Db;
 pub use orchestrator::OrchestratorEventRow;
+pub use behaviour::BehaviourRow;
+pub use intel::{IntelPart, IntelRow, Unasked};
+pub use reuse::{ReuseDetail, ReuseGroup, ReuseQuery, ReuseRow, ReuseSource, ReuseTarget, Touch, Use};
 pub use rows::*;
 pub use running::{DeckySource, RunningDecky};
 pub use swarm::{DeckyShardRow, SwarmHostRow};
