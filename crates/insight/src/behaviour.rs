@@ -393,14 +393,19 @@ pub fn is_public(ip: IpAddr) -> bool {
     }
 }
 
-/// Reads a state that was kept as JSON; one that cannot be read begins anew.
-pub fn restore(text: &str) -> Behaviour {
-    serde_json::from_str(text).unwrap_or_default()
+#[derive(Deserialize)]
+struct Kept {
+    state: Behaviour,
 }
 
-/// The state as JSON.
+/// Reads a state kept by [`keep_as`]; one that cannot be read begins anew.
+pub fn restore(text: &str) -> Behaviour {
+    serde_json::from_str::<Kept>(text).map(|kept| kept.state).unwrap_or_default()
+}
+
+/// The state, and beside it the [`view`](Behaviour::view) of it, as JSON: `{"state": …, "view": …}`.
 pub fn keep_as(behaviour: &Behaviour) -> String {
-    serde_json::to_string(behaviour).unwrap_or_else(|_| "{}".into())
+    json!({ "state": behaviour, "view": behaviour.view() }).to_string()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Version of what `fields` hold.
-pub const SCHEMA: i64 = 1;
+pub(crate) const SCHEMA: i64 = 1;
 
 /// One provider's word.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]

@@ -90,7 +90,7 @@ pub struct ReuseSource {
     pub first_seen: At,
 }
 
-/// A finding with its parts; lists are cut at [`PARTS`].
+/// A finding with its parts; each list has at most 500.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ReuseDetail {
     pub finding: ReuseRow,
@@ -100,7 +100,7 @@ pub struct ReuseDetail {
 }
 
 /// Parts of each kind that a detail lists.
-pub const PARTS: i64 = 500;
+pub(crate) const PARTS: i64 = 500;
 
 /// Which findings.
 #[derive(Clone, Debug, Default)]

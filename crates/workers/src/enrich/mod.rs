@@ -19,7 +19,8 @@ use crate::{
 };
 use futures::{StreamExt, stream};
 use insight::behaviour::is_public;
-use provider::{Gate, Provider, Verdict};
+use model::Micros;
+use provider::{Answer, Gate, Provider, Verdict};
 use serde_json::json;
 use std::{
     collections::HashSet,
@@ -73,6 +74,12 @@ const HELD: Duration = Duration::from_secs(30 * 24 * 3_600);
 struct Asked {
     provider: Box<dyn Provider>,
     gate: Gate,
+}
+
+impl Asked {
+    async fn ask(&self, ip: IpAddr, now: Micros) -> (&'static str, Result<Answer, String>) {
+        (self.provider.name(), self.gate.ask(&*self.provider, ip, now).await)
+    }
 }
 
 /// The worker.
@@ -167,9 +174,12 @@ impl Worker for Enricher {
         let sources = cx.store.unasked(now, SOURCES).await?;
         let own = crate::sniffer::own_addresses();
         let full = i64::try_from(sources.len()).unwrap_or(SOURCES) >= SOURCES;
-        let rounds = stream::iter(sources.iter().map(|source| round(cx, &self.asked, source, &own))).buffer_unordered(AT_ONCE);
+        let mut rounds = Vec::new();
+        for source in &sources {
+            rounds.push(round(cx, &self.asked, source, &own));
+        }
         let mut done = 0;
-        for result in rounds.collect::<Vec<_>>().await {
+        for result in stream::iter(rounds).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
             done += usize::from(result?);
         }
         for asked in &self.asked {
@@ -208,7 +218,11 @@ async fn round(cx: &Cx, asked: &[Arc<Asked>], source: &Unasked, own: &HashSet<Ip
         }
     };
     let before = cx.store.intel(&source.attacker_uuid).await?.unwrap_or_default();
-    let answers = futures::future::join_all(asked.iter().map(|a| async move { (a.provider.name(), a.gate.ask(&*a.provider, ip, now).await) })).await;
+    let mut questions = Vec::new();
+    for one in asked {
+        questions.push(one.ask(ip, now));
+    }
+    let answers = futures::future::join_all(questions).await;
     let mut parts = Vec::new();
     let mut answered = Vec::new();
     let mut missing = 0;
