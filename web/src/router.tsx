@@ -22,6 +22,7 @@ const attacker = createRoute({ getParentRoute: () => root, path: '/attackers/$ip
 const sessions = createRoute({ getParentRoute: () => root, path: '/sessions', validateSearch: words('ip', 'decky', 'recorded'), component: lazyRouteComponent(() => import('./pages/Sessions'), 'Sessions') });
 const session = createRoute({ getParentRoute: () => root, path: '/sessions/$sid', validateSearch: words('t'), component: lazyRouteComponent(() => import('./pages/Session'), 'Session') });
 const credentials = createRoute({ getParentRoute: () => root, path: '/credentials', validateSearch: words('q', 'service', 'cred'), component: lazyRouteComponent(() => import('./pages/Credentials'), 'Credentials') });
+const reuse = createRoute({ getParentRoute: () => root, path: '/credentials/reuse', validateSearch: words('finding'), component: lazyRouteComponent(() => import('./pages/Reuse'), 'Reuse') });
 const files = createRoute({ getParentRoute: () => root, path: '/files', validateSearch: words('ip'), component: lazyRouteComponent(() => import('./pages/Files'), 'Files') });
 const fleet = createRoute({ getParentRoute: () => root, path: '/fleet', validateSearch: words('q', 'state'), component: lazyRouteComponent(() => import('./pages/Fleet'), 'Fleet') });
 const decky = createRoute({ getParentRoute: () => root, path: '/fleet/$decky', component: lazyRouteComponent(() => import('./pages/Decky'), 'DeckyPage') });
@@ -38,7 +39,7 @@ const intel = createRoute({ getParentRoute: () => root, path: '/intel', componen
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    overview, live, attackers, attacker, sessions, session, credentials, files, fleet, decky, workers, settings, reference, identities, campaigns, topologies, life, intel,
+    overview, live, attackers, attacker, sessions, session, credentials, reuse, files, fleet, decky, workers, settings, reference, identities, campaigns, topologies, life, intel,
   ]),
   defaultPreload: 'intent',
   defaultPendingMs: 150,

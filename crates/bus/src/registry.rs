@@ -20,6 +20,9 @@ pub const KNOWN: &[&str] = &[
     // what it means
     "sniffer",
     "profile",
+    "behaviour",
+    "reuse-correlator",
+    "enrich",
     // who belongs together
     // what goes out
     // what makes the place live

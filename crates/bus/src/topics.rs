@@ -8,6 +8,12 @@ pub const ATTACKER_OBSERVED: &str = "attacker.observed";
 pub const ATTACKER_SCORED: &str = "attacker.scored";
 /// A credential was stored: `{secret_sha256, secret_kind, attacker_ip, decky, service}`. From the recorder.
 pub const CREDENTIAL_CAPTURED: &str = "credential.captured";
+/// A secret came back in more than one place, new or in more places than before: `{id, scope, secret_kind, target_count,
+/// attacker_uuids, attacker_ips, deckies, services, rarity}`. From the reuse correlator.
+pub const CREDENTIAL_REUSE_DETECTED: &str = "credential.reuse.detected";
+/// Outside providers were asked about a source: `{attacker_uuid, attacker_ip, aggregate_verdict, providers}`; `providers`:
+/// those that answered.
+pub const ATTACKER_INTEL_ENRICHED: &str = "attacker.intel.enriched";
 /// All heartbeats.
 pub const ALL_HEALTH: &str = "system.*.health";
 /// All changes of deckies.

@@ -18,6 +18,7 @@ pub(crate) struct File {
     api: ApiSection,
     database: DatabaseSection,
     fleet: FleetSection,
+    intel: IntelSection,
     log: LogSection,
 }
 
@@ -46,6 +47,18 @@ struct FleetSection {
     decoy: Option<PathBuf>,
     /// Socket of the Docker engine; `/var/run/docker.sock`
     docker: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct IntelSection {
+    /// Whether outside providers are asked about attackers from the internet; yes if absent.
+    enabled: Option<bool>,
+    /// Which: `abuseipdb`, `feodo`, `greynoise`, `threatfox`; all if absent.
+    providers: Option<Vec<String>>,
+    greynoise_key: Option<String>,
+    abuseipdb_key: Option<String>,
+    threatfox_key: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -85,6 +98,7 @@ pub(crate) struct Config {
     pub(crate) interface: Option<String>,
     pub(crate) decoy: Option<PathBuf>,
     pub(crate) docker: PathBuf,
+    pub(crate) intel: workers::enrich::Config,
     pub(crate) log: String,
     pub(crate) log_json: bool,
 }
@@ -119,6 +133,7 @@ impl Config {
             interface: env("DECNET_INTERFACE").or(file.fleet.interface),
             decoy: env("DECNET_DECOY").map(PathBuf::from).or(file.fleet.decoy),
             docker: env("DECNET_DOCKER").map(PathBuf::from).or(file.fleet.docker).unwrap_or_else(|| "/var/run/docker.sock".into()),
+            intel: intel(file.intel, &env)?,
             log: flags.log.clone().or_else(|| env("DECNET_LOG")).or(file.log.level).unwrap_or_else(|| "info".into()),
             log_json: match env("DECNET_LOG_FORMAT").or(file.log.format).as_deref() {
                 None | Some("text") => false,
@@ -140,6 +155,29 @@ impl Config {
     pub(crate) fn spools(&self) -> PathBuf {
         self.data_dir.join("spool")
     }
+}
+
+fn intel(section: IntelSection, env: &impl Fn(&str) -> Option<String>) -> Result<workers::enrich::Config, Wrong> {
+    let defaults = workers::enrich::Config::default();
+    let enabled = match env("DECNET_INTEL_ENABLED").as_deref() {
+        None => section.enabled.unwrap_or(defaults.enabled),
+        Some("true" | "1" | "yes") => true,
+        Some("false" | "0" | "no") => false,
+        Some(other) => return Err(Wrong(format!("DECNET_INTEL_ENABLED: {other:?} is neither true nor false"))),
+    };
+    let named = env("DECNET_INTEL_PROVIDERS").map(|list| list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
+    let providers: Vec<String> = named.or(section.providers).unwrap_or(defaults.providers);
+    if let Some(unknown) = providers.iter().find(|name| !workers::enrich::NAMES.contains(&name.as_str())) {
+        return Err(Wrong(format!("there is no intelligence provider {unknown:?} (there are: {})", workers::enrich::NAMES.join(", "))));
+    }
+    Ok(workers::enrich::Config {
+        enabled,
+        providers,
+        greynoise_key: env("DECNET_GREYNOISE_API_KEY").or(section.greynoise_key),
+        abuseipdb_key: env("DECNET_ABUSEIPDB_API_KEY").or(section.abuseipdb_key),
+        threatfox_key: env("DECNET_THREATFOX_API_KEY").or(section.threatfox_key),
+        url: None,
+    })
 }
 
 fn default_data_dir(env: &impl Fn(&str) -> Option<String>) -> PathBuf {

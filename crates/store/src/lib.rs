@@ -11,6 +11,7 @@
 
 mod anchors;
 mod attackers;
+mod behaviour;
 mod credentials;
 mod db;
 mod dialect;
@@ -18,10 +19,12 @@ mod evidence;
 mod fleet;
 mod histogram;
 mod ids;
+mod intel;
 mod logs;
 mod mysql;
 pub mod orchestrator;
 mod record;
+mod reuse;
 pub mod rows;
 pub mod running;
 mod schema;
@@ -39,6 +42,9 @@ pub mod words;
 
 use db::Db;
 pub use orchestrator::OrchestratorEventRow;
+pub use behaviour::BehaviourRow;
+pub use intel::{IntelPart, IntelRow, Unasked};
+pub use reuse::{ReuseDetail, ReuseGroup, ReuseQuery, ReuseRow, ReuseSource, ReuseTarget, Touch, Use};
 pub use rows::*;
 pub use running::{DeckySource, RunningDecky};
 pub use swarm::{DeckyShardRow, SwarmHostRow};

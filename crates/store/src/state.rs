@@ -31,6 +31,12 @@ impl Store {
             })
             .collect();
         statements.insert(0, Query::new("DELETE FROM attacker_tags"));
+        for table in ["attacker_behaviour", "credential_targets", "credential_sources", "credential_reuse", "attacker_intel_providers", "attacker_intel"]
+        {
+            statements.push(Query::new(format!("DELETE FROM {table}")));
+        }
+        // Ids of credentials may begin anew, so what was read of them is forgotten.
+        statements.push(Query::new("DELETE FROM state WHERE `key` = 'reuse_cursor'"));
         for table in ["log_minutes", "log_minute_facets", "log_facets"] {
             statements.push(Query::new(format!("DELETE FROM {table}")));
         }

@@ -5,10 +5,13 @@
 //! Start reading at [`runner`], then [`profile`]. To add a worker: one file, one line in [`start`], its name in
 //! `bus::registry::KNOWN`.
 
+pub mod behaviour;
+pub mod enrich;
 pub mod mutator;
 pub mod profile;
 pub mod reconciler;
 pub mod record;
+pub mod reuse_correlator;
 pub mod runner;
 pub mod sniffer;
 
@@ -53,20 +56,26 @@ pub enum Error {
 
 /// The workers that `decnet worker NAME` runs and `decnet up` runs all of, alphabetical.
 pub const NAMES: &[&str] = &[
+    "behaviour",
+    "enrich",
     "mutator",
     "profile",
     "reconciler",
     "record",
+    "reuse-correlator",
     "sniffer",
 ];
 
 /// Runs the worker called `name` until `stop`; `None`: there is no such worker.
 pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
     Some(match name {
+        "behaviour" => tokio::spawn(runner::run(behaviour::Behaviours::new(), cx, stop)),
+        "enrich" => tokio::spawn(runner::run(enrich::Enricher::default(), cx, stop)),
         "mutator" => tokio::spawn(runner::run(mutator::Mutator, cx, stop)),
         "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
         "reconciler" => tokio::spawn(runner::run(reconciler::Reconciler, cx, stop)),
         "record" => tokio::spawn(runner::run(record::Recorder::new(), cx, stop)),
+        "reuse-correlator" => tokio::spawn(runner::run(reuse_correlator::ReuseCorrelator, cx, stop)),
         "sniffer" => tokio::spawn(runner::run(sniffer::Sniffer::new(), cx, stop)),
         _ => return None,
     })

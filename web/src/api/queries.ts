@@ -2,7 +2,7 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { get } from './client';
 import { ApiError } from './problem';
-import type { AttackerRow, Health } from './types';
+import type { AttackerRow, Behaviour, Health, IntelRow, LogRow } from './types';
 
 export type LogAsk = { start_time?: string | undefined; end_time?: string | undefined; search?: string | undefined };
 export type AttackerAsk = { search?: string | undefined; sort_by?: string | undefined; service?: string | undefined; decky?: string | undefined };
@@ -80,3 +80,36 @@ export const sessionEvents = (sid: string, page: Slice) =>
   queryOptions({ queryKey: ['session', sid, 'events', page], queryFn: ({ signal }: S) => get(`${V}/sessions/{sid}/events`, { path: { sid }, query: page, signal }) });
 export const files = (q: { attacker_ip?: string | undefined }, page: Slice) =>
   queryOptions({ queryKey: ['files', q, page] as unknown[], queryFn: ({ signal }: S) => get(`${V}/artifacts`, { query: clean({ ...q, ...page }), signal }), staleTime: 5000 });
+
+/** Nothing there (yet) is an answer: `null`. */
+async function orNull<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+export const behaviour = (uuid: string) =>
+  queryOptions({
+    queryKey: ['attacker', uuid, 'behaviour'],
+    queryFn: async ({ signal }: S): Promise<Behaviour | null> => {
+      const found = await orNull(get(`${V}/attackers/{uuid}/behaviour`, { path: { uuid }, signal }));
+      return found === null ? null : (found.behaviour as unknown as Behaviour);
+    },
+  });
+export const intel = (uuid: string) =>
+  queryOptions({ queryKey: ['attacker', uuid, 'intel'], queryFn: ({ signal }: S): Promise<IntelRow | null> => orNull(get(`${V}/attackers/{uuid}/intel`, { path: { uuid }, signal })) });
+/** The newest look at the stack behind an address: the sniffer's, or else what a connection showed. */
+export const stack = (uuid: string) =>
+  queryOptions({
+    queryKey: ['attacker', uuid, 'stack'],
+    queryFn: async ({ signal }: S): Promise<LogRow | null> => {
+      const of = (event_type: string) => get(`${V}/attackers/{uuid}/events`, { path: { uuid }, query: { event_type, limit: 1 }, signal });
+      return (await of('tcp_syn_fingerprint')).data[0] ?? (await of('connect')).data[0] ?? null;
+    },
+  });
+export const reuse = (q: { min_target_count?: number | undefined; secret_kind?: string | undefined }, page: Slice) =>
+  queryOptions({ queryKey: ['credentials', 'reuse', q, page] as unknown[], queryFn: ({ signal }: S) => get(`${V}/credential-reuse`, { query: clean({ ...q, ...page }), signal }), staleTime: 5000 });
+export const reuseOne = (id: string) => queryOptions({ queryKey: ['credentials', 'reuse', id], queryFn: ({ signal }: S) => get(`${V}/credential-reuse/{id}`, { path: { id }, signal }) });

@@ -14,6 +14,7 @@ import { gist, KindIcon } from '../parts/Event';
 import { FileLine } from '../parts/FileLine';
 import { ChevronDown, ChevronRight, Clapperboard, DoorOpen, Globe, KeyRound, Plug, SquareTerminal } from '../parts/icons';
 import { Captured, Decky, Ip, Service, When } from '../parts/Text';
+import { BehaviourPanel, IntelPanel, StackPanel } from './AttackerPanels';
 import { Depth } from './Attackers';
 import { Outcome, Secret } from './Credentials';
 
@@ -313,7 +314,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   return <><dt>{name}</dt><dd>{children}</dd></>;
 }
 
-const KNOWN: Record<string, string> = { ja3: 'JA3', ja4: 'JA4', hassh: 'HASSH', syn: 'SYN', http_useragent: 'User agent', user_agent: 'User agent', ssh_banner: 'SSH banner' };
+const KNOWN: Record<string, string> = { ja3: 'JA3', ja3s: 'JA3S', ja4: 'JA4', hassh: 'HASSH', syn: 'SYN', tcp_signature: 'SYN', http_useragent: 'User agent', user_agent: 'User agent', ssh_banner: 'SSH banner' };
 
 function Known({ row }: { row: AttackerRow }) {
   const scanned = row.services.filter((s) => !row.interacted.includes(s));
@@ -331,6 +332,9 @@ function Known({ row }: { row: AttackerRow }) {
           <Fact name="Only scanned"><span className="tags wrap">{scanned.length === 0 ? <span className="faint">nothing</span> : scanned.map((s) => <Service key={s} name={s} />)}</span></Fact>
         </dl>
       </Panel>
+      <StackPanel uuid={row.uuid} />
+      <BehaviourPanel uuid={row.uuid} />
+      <IntelPanel uuid={row.uuid} />
       <Panel title="Way through the network">
         <ol className="way">
           {row.deckies.slice(0, 40).map((d) => <li key={d}><Decky id={d} /></li>)}

@@ -82,6 +82,7 @@ export function Credentials() {
     <main className="page full" id="main" tabIndex={-1}>
       <header className="page-head">
         <div className="title"><h1>Credentials</h1></div>
+        <div className="actions"><Link className="btn" to="/credentials/reuse">Reuse</Link></div>
         <div className="tools grow">
           <SearchField value={text} set={setText} label="Search credentials" placeholder="Part of a user, a secret, an address" />
           <ServiceSelect value={search.service} set={(service) => void navigate({ search: (s) => ({ ...s, service }) })} />

@@ -9,7 +9,7 @@ const SAYS: Record<string, [string, string]> = {
   '/campaigns': ['No campaigns in this version.', 'A campaign joins identities that work together. It needs identities first.'],
   '/topologies': ['No topologies in this version.', 'A topology is several networks of deckies with ways between them. Today one flat fleet is deployed from a file with decnet deploy.'],
   '/life': ['No synthetic life in this version.', 'Mail, files and traffic between deckies that make them look lived in. No worker makes them yet.'],
-  '/intel': ['No threat intelligence in this version.', 'What outside sources know of an attacker would stand here. Nothing is asked of anybody outside today.'],
+  '/intel': ['No page of its own yet.', 'What outside providers know of an attacker stands on the page of that attacker. Only addresses of the internet are asked about.'],
 };
 
 export function Unfed() {

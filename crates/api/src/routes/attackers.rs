@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
-use store::{ArtifactRow, At, AttackerQuery, AttackerRow, AttackerSort, BountyRow, CredentialRow, LogRow, Page, SessionRow};
+use store::{ArtifactRow, At, AttackerQuery, AttackerRow, AttackerSort, BountyRow, CredentialRow, IntelRow, LogRow, Page, SessionRow};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -27,6 +27,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(events))
         .routes(routes!(fingerprints))
         .routes(routes!(timeline))
+        .routes(routes!(behaviour))
+        .routes(routes!(intel))
 }
 
 /// Which attackers, in which order.
@@ -347,6 +349,45 @@ async fn timeline(
         let page = api.store().attacker_logs(&ip, None, None, limit, offset).await?;
         let data = page.data.into_iter().map(Moment::from).collect();
         Ok::<_, Problem>(Page { total: page.total, limit: page.limit, offset: page.offset, data })
+    })
+    .await
+}
+
+/// What an attacker does, as far as it could be concluded from everything it did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BehaviourView {
+    pub attacker_uuid: String,
+    /// `class` and `class_why`; `services_scanned`, `services_used`, `ports_scanned`, `scans`; `path`; `rhythm` (`median_s`,
+    /// `jitter`, `autocorrelation`, `beacon`) and `hours`; `phases` of the kill chain; `tools`, `user_agents`, `leaks`,
+    /// `mail_domains`, `names_asked`.
+    #[schema(value_type = Object)]
+    pub behaviour: serde_json::Value,
+    pub updated_at: At,
+}
+
+/// What an attacker does: doors tried and used, path, rhythm, phases, tools, what it let slip.
+#[utoipa::path(get, path = "/attackers/{uuid}/behaviour", operation_id = "attackerBehaviour", tag = "attackers", params(("uuid" = String, Path)),
+    responses((status = 200, body = BehaviourView), (status = 404, body = Problem)),
+    extensions(("x-role" = json!("viewer"))))]
+async fn behaviour(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>) -> Result<Response, Problem> {
+    api.read(&ask, Data::Logs, move |api| async move {
+        let ip = found(&api, &uuid).await?.ip;
+        let row = api.store().behaviours(&[ip]).await?.into_iter().next().ok_or_else(|| Problem::not_found("behaviour"))?;
+        let kept: serde_json::Value = serde_json::from_str(&row.behaviour).unwrap_or_default();
+        let behaviour = kept.get("view").cloned().unwrap_or_default();
+        Ok::<_, Problem>(BehaviourView { attacker_uuid: uuid, behaviour, updated_at: row.updated_at })
+    })
+    .await
+}
+
+/// What outside providers know of an attacker. 404 until somebody was asked.
+#[utoipa::path(get, path = "/attackers/{uuid}/intel", operation_id = "attackerIntel", tag = "attackers", params(("uuid" = String, Path)),
+    responses((status = 200, body = IntelRow), (status = 404, body = Problem)),
+    extensions(("x-role" = json!("viewer"))))]
+async fn intel(State(api): State<Api>, _: Viewer, ask: Ask, Path(uuid): Path<String>) -> Result<Response, Problem> {
+    api.read(&ask, Data::Stats, move |api| async move {
+        found(&api, &uuid).await?;
+        Ok::<_, Problem>(api.store().intel(&uuid).await?.ok_or_else(|| Problem::not_found("intelligence"))?)
     })
     .await
 }

@@ -7,6 +7,7 @@ pub mod attackers;
 pub mod auth;
 pub mod bounty;
 pub mod config;
+pub mod credential_reuse;
 pub mod credentials;
 pub mod deckies;
 pub mod histogram;
@@ -97,6 +98,7 @@ pub fn all() -> (axum::Router<Api>, utoipa::openapi::OpenApi) {
         .merge(auth::routes())
         .merge(bounty::routes())
         .merge(config::routes())
+        .merge(credential_reuse::routes())
         .merge(credentials::routes())
         .merge(deckies::routes())
         .merge(logs::routes())

@@ -52,6 +52,7 @@ pub(crate) fn run(args: Args, config: Config) -> anyhow::Result<()> {
 }
 
 async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> {
+    workers::enrich::configure(config.intel.clone());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let bus = Bus::memory();

@@ -24,6 +24,7 @@ pub(crate) fn run(args: &Args, config: Config) -> anyhow::Result<()> {
     }
     let config = &config;
     commands::log(config)?;
+    workers::enrich::configure(config.intel.clone());
     home::prepare(config)?;
     let secret = home::secret(config)?;
     commands::runtime()?.block_on(async {

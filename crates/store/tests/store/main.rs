@@ -3,6 +3,7 @@
 
 mod attackers;
 mod evidence;
+mod eyes;
 mod fleet;
 mod house;
 mod logs;

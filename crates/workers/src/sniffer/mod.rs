@@ -355,6 +355,11 @@ fn capture(mut ring: Ring, orders: &Orders, out: &Out, loopback: bool) -> io::Re
     Ok(())
 }
 
+/// The addresses of this host, loopback aside.
+pub(crate) fn own_addresses() -> HashSet<IpAddr> {
+    interfaces::own()
+}
+
 /// Ports behind which a decoy of ours speaks SSH: it tells the client's software itself.
 fn ssh_ports(decky: &RunningDecky) -> Vec<u16> {
     let services = decky.decky_config.get("services").and_then(|s| s.as_array());
