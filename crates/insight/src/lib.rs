@@ -5,6 +5,7 @@
 //! is who and who works together. To add an insight: one file, one line here, a worker that feeds it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
+pub mod baseline;
 pub mod campaign;
 pub mod cluster;
 pub mod dice;

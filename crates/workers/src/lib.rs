@@ -6,9 +6,11 @@
 //! `bus::registry::KNOWN`.
 
 pub mod mutator;
+pub mod observe;
 pub mod profile;
 pub mod reconciler;
 pub mod record;
+pub mod rehearse;
 pub mod runner;
 pub mod sniffer;
 

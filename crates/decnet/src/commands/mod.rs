@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod catalogue;
 pub(crate) mod decky;
+pub(crate) mod cluster;
 pub(crate) mod deploy;
 pub(crate) mod fleet_of;
 pub(crate) mod init;
