@@ -21,6 +21,8 @@ pub const KNOWN: &[&str] = &[
     "sniffer",
     "profile",
     // who belongs together
+    "clusterer",
+    "campaign-clusterer",
     // what goes out
     // what makes the place live
 ];

@@ -18,6 +18,7 @@ mod fleet;
 mod histogram;
 mod ids;
 mod logs;
+pub mod mind;
 mod mysql;
 pub mod orchestrator;
 mod record;
@@ -37,6 +38,9 @@ mod users;
 pub mod words;
 
 use db::Db;
+pub use mind::{
+    AnalystLinkRow, CampaignLinkRow, CampaignRow, IdentityLinkRow, IdentityRow, MindEventRow, MindWrite, ObservationRow, Share,
+};
 pub use orchestrator::OrchestratorEventRow;
 pub use rows::*;
 pub use running::{DeckySource, RunningDecky};

@@ -5,6 +5,8 @@
 //! Start reading at [`runner`], then [`profile`]. To add a worker: one file, one line in [`start`], its name in
 //! `bus::registry::KNOWN`.
 
+pub mod campaign_clusterer;
+pub mod clusterer;
 pub mod mutator;
 pub mod observe;
 pub mod profile;
@@ -55,6 +57,8 @@ pub enum Error {
 
 /// The workers that `decnet worker NAME` runs and `decnet up` runs all of, alphabetical.
 pub const NAMES: &[&str] = &[
+    "campaign-clusterer",
+    "clusterer",
     "mutator",
     "profile",
     "reconciler",
@@ -65,6 +69,8 @@ pub const NAMES: &[&str] = &[
 /// Runs the worker called `name` until `stop`; `None`: there is no such worker.
 pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
     Some(match name {
+        "campaign-clusterer" => tokio::spawn(runner::run(campaign_clusterer::CampaignClusterer::new(), cx, stop)),
+        "clusterer" => tokio::spawn(runner::run(clusterer::Clusterer::new(), cx, stop)),
         "mutator" => tokio::spawn(runner::run(mutator::Mutator, cx, stop)),
         "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
         "reconciler" => tokio::spawn(runner::run(reconciler::Reconciler, cx, stop)),

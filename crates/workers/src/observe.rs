@@ -6,7 +6,7 @@ use insight::{
 };
 use model::{Attacker, Event, Id, Micros};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// One address, its strands and what they are called.
 #[derive(Clone, Debug, Default)]
@@ -29,14 +29,20 @@ impl Source {
 
     /// The strands as the clusterer compares them, strands of one visitor bound together.
     pub fn nodes(&self) -> Vec<Node> {
+        self.nodes_with(&HashMap::new())
+    }
+
+    /// [`Self::nodes`] with what analysts say belongs together: bonds by observation.
+    pub fn nodes_with(&self, said: &HashMap<u128, Vec<u128>>) -> Vec<Node> {
         let groups = self.address.groups();
         let strands = self.keys.iter().zip(&self.address.strands).enumerate();
         strands
             .map(|(at, (key, strand))| {
                 let group = groups.get(at).copied().unwrap_or(at);
                 let bound = groups.iter().filter(|g| **g == group).count() > 1;
-                let bond = self.keys.get(group).copied().filter(|_| bound);
-                Node::new(*key, strand, bond.as_slice())
+                let mut bonds: Vec<u128> = self.keys.get(group).copied().filter(|_| bound).into_iter().collect();
+                bonds.extend(said.get(key).into_iter().flatten());
+                Node::new(*key, strand, &bonds)
             })
             .collect()
     }
@@ -63,4 +69,16 @@ pub fn line<'a>(
     fields: &'a Map<String, Value>,
 ) -> Line<'a> {
     Line { at, decky, service, event_type, session: session.unwrap_or(""), fields }
+}
+
+/// A key as tables and people write it.
+pub fn uuid(key: u128) -> String {
+    let hex = format!("{key:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+}
+
+/// The key that was written as `uuid`.
+pub fn key_of(uuid: &str) -> Option<u128> {
+    uuid.parse::<Id<Attacker>>().ok().map(|id| id.uuid().as_u128())
 }

@@ -2,7 +2,7 @@
 //! evidence, evidence becomes identities and campaigns, by the same functions the workers call. The truth of the story
 //! is only looked at afterwards, to say how well it went.
 
-use crate::observe::{Source, line};
+use crate::observe::{Source, line, uuid};
 use insight::{
     baseline,
     campaign::{self, Actor},
@@ -168,11 +168,4 @@ fn outcome(played: &Played, seen: &Seen, identities: &Book, campaigns: &Book, ob
             })
             .collect(),
     }
-}
-
-/// A key as people and tables write it.
-pub fn uuid(key: u128) -> String {
-    let hex = format!("{key:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
