@@ -46,6 +46,8 @@ enum Command {
     Api(commands::api::Args),
     /// Runs one worker alone; it joins the bus of the running `decnet up`
     Worker(commands::worker::Args),
+    /// Plays stories of attacks
+    Simulate(commands::simulate::Args),
     /// Says how well stories of attacks are understood
     Cluster(commands::cluster::Args),
     /// Manages the dashboard's accounts
@@ -90,6 +92,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Man { out } => commands::man(Cli::command(), &out),
+        Command::Simulate(args) => commands::simulate::run(&args, &config()?),
         Command::Cluster(args) => commands::cluster::run(&args),
         Command::Up(args) => commands::up::run(args, config()?),
         Command::Deploy(args) => commands::deploy::run(&args, &config()?),

@@ -9,6 +9,7 @@ pub(crate) mod fleet_of;
 pub(crate) mod init;
 pub(crate) mod part;
 pub(crate) mod reconcile;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod teardown;
 pub(crate) mod up;
