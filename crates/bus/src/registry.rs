@@ -24,6 +24,8 @@ pub const KNOWN: &[&str] = &[
     "reuse-correlator",
     "enrich",
     // who belongs together
+    "clusterer",
+    "campaign-clusterer",
     // what goes out
     // what makes the place live
 ];

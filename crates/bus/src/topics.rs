@@ -14,6 +14,30 @@ pub const CREDENTIAL_REUSE_DETECTED: &str = "credential.reuse.detected";
 /// Outside providers were asked about a source: `{attacker_uuid, attacker_ip, aggregate_verdict, providers}`; `providers`:
 /// those that answered.
 pub const ATTACKER_INTEL_ENRICHED: &str = "attacker.intel.enriched";
+/// An actor was found: `{identity_uuid, observation_uuids, confidence, reason}`. From the clusterer, as all `identity.*`
+/// but the last.
+pub const IDENTITY_FORMED: &str = "identity.formed";
+/// An observation joined an identity: `{identity_uuid, observation_uuid, prior_identity_uuid, confidence, reason}`.
+pub const IDENTITY_LINKED: &str = "identity.observation.linked";
+/// Two identities are one: `{winner_uuid, loser_uuid, confidence, reason}`.
+pub const IDENTITY_MERGED: &str = "identity.merged";
+/// They are not after all: `{resurrected_uuid, former_winner_uuid, confidence, reason}`.
+pub const IDENTITY_UNMERGED: &str = "identity.unmerged";
+/// An identity belongs to a campaign: `{identity_uuid, campaign_uuid, prior_campaign_uuid, confidence, reason}`. From the
+/// campaign clusterer, as all `campaign.*`.
+pub const IDENTITY_ASSIGNED: &str = "identity.campaign.assigned";
+/// A campaign was found: `{campaign_uuid, identity_uuids, confidence, reason}`.
+pub const CAMPAIGN_FORMED: &str = "campaign.formed";
+/// An identity joined a campaign: `{campaign_uuid, identity_uuid, prior_campaign_uuid, confidence, reason}`.
+pub const CAMPAIGN_ASSIGNED: &str = "campaign.identity.assigned";
+/// Two campaigns are one: `{winner_uuid, loser_uuid, confidence, reason}`.
+pub const CAMPAIGN_MERGED: &str = "campaign.merged";
+/// They are not after all: `{resurrected_uuid, former_winner_uuid, confidence, reason}`.
+pub const CAMPAIGN_UNMERGED: &str = "campaign.unmerged";
+/// Everything about identities.
+pub const ALL_IDENTITIES: &str = "identity.>";
+/// Everything about campaigns.
+pub const ALL_CAMPAIGNS: &str = "campaign.>";
 /// All heartbeats.
 pub const ALL_HEALTH: &str = "system.*.health";
 /// All changes of deckies.

@@ -6,6 +6,7 @@ mod fleet_table;
 mod hands;
 mod home;
 mod print;
+mod stories;
 
 use clap::{CommandFactory, Parser};
 use config::{Config, Flags, Wrong};
@@ -45,6 +46,10 @@ enum Command {
     Api(commands::api::Args),
     /// Runs one worker alone; it joins the bus of the running `decnet up`
     Worker(commands::worker::Args),
+    /// Plays stories of attacks
+    Simulate(commands::simulate::Args),
+    /// Says how well stories of attacks are understood
+    Cluster(commands::cluster::Args),
     /// Manages the dashboard's accounts
     User(commands::user::Args),
     /// Installs decnet as a service: user, directories, hardened systemd units, polkit, logrotate, tmpfiles
@@ -87,6 +92,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Man { out } => commands::man(Cli::command(), &out),
+        Command::Simulate(args) => commands::simulate::run(&args, &config()?),
+        Command::Cluster(args) => commands::cluster::run(&args),
         Command::Up(args) => commands::up::run(args, config()?),
         Command::Deploy(args) => commands::deploy::run(&args, &config()?),
         Command::Teardown(args) => commands::teardown::run(&args, &config()?),

@@ -117,8 +117,9 @@ pub struct Address {
 }
 
 impl Address {
-    /// Takes in one row. How the strands that changed are numbered is told to `touched`.
-    pub fn take(&mut self, line: &Line<'_>, touched: &mut BTreeSet<usize>) {
+    /// Takes in one row; the strand it belongs to, if that is known already. The numbers of the strands that changed go to
+    /// `touched`.
+    pub fn take(&mut self, line: &Line<'_>, touched: &mut BTreeSet<usize>) -> Option<usize> {
         let at = match self.strand_of(line) {
             Some(at) => at,
             None => {
@@ -130,11 +131,11 @@ impl Address {
                     first.pending.insert(line.session.to_owned(), (line.at, line.decky.to_owned()));
                     touched.insert(0);
                 }
-                return;
+                return None;
             }
         };
         let waited = self.strands.first_mut().and_then(|s| s.pending.remove(line.session));
-        let Some(strand) = self.strands.get_mut(at) else { return };
+        let strand = self.strands.get_mut(at)?;
         touched.insert(at);
         if let Some((when, decky)) = waited {
             touched.insert(0);
@@ -142,6 +143,7 @@ impl Address {
             strand.begin(line.session, when);
         }
         strand.take(line);
+        Some(at)
     }
 
     /// Which strand a row belongs to; a new one is made if it is nobody's. `None`: not to be known yet.

@@ -7,6 +7,7 @@
 
 pub mod agents;
 pub mod behaviour;
+pub mod baseline;
 pub mod campaign;
 pub mod cluster;
 pub mod commonness;

@@ -11,11 +11,11 @@ const COLUMNS: &str = "a.uuid, a.ip, a.identity_id, a.first_seen, a.last_seen, a
     a.session_count, a.services, a.deckies, a.traversal_path, a.is_traversal, a.bounty_count, a.credential_count, a.command_count, \
     a.file_count, a.fingerprints, a.commands, a.interacted, a.country_code, a.asn, a.as_name, a.ptr_record, a.updated_at";
 
-/// What an address keeps when its row is written again: its uuid.
+/// What an address keeps when its row is written again: its uuid, and the identity the clusterer gave it.
 const INSERT: &str = "INSERT INTO attackers (uuid, ip, identity_id, first_seen, last_seen, event_count, service_count, decky_count, \
     session_count, services, deckies, traversal_path, is_traversal, bounty_count, credential_count, command_count, file_count, \
     fingerprints, commands, interacted, country_code, asn, as_name, ptr_record, updated_at) VALUES ";
-const SET: &str = "identity_id = NEW.identity_id, first_seen = NEW.first_seen, last_seen = NEW.last_seen, event_count = NEW.event_count, \
+const SET: &str = "first_seen = NEW.first_seen, last_seen = NEW.last_seen, event_count = NEW.event_count, \
     service_count = NEW.service_count, decky_count = NEW.decky_count, session_count = NEW.session_count, services = NEW.services, \
     deckies = NEW.deckies, traversal_path = NEW.traversal_path, is_traversal = NEW.is_traversal, bounty_count = NEW.bounty_count, \
     credential_count = NEW.credential_count, command_count = NEW.command_count, file_count = NEW.file_count, \

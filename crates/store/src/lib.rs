@@ -21,6 +21,7 @@ mod histogram;
 mod ids;
 mod intel;
 mod logs;
+pub mod mind;
 mod mysql;
 pub mod orchestrator;
 mod record;
@@ -41,6 +42,9 @@ mod users;
 pub mod words;
 
 use db::Db;
+pub use mind::{
+    AnalystLinkRow, CampaignLinkRow, CampaignRow, IdentityLinkRow, IdentityRow, MindEventRow, MindWrite, ObservationRow, Share,
+};
 pub use orchestrator::OrchestratorEventRow;
 pub use behaviour::BehaviourRow;
 pub use intel::{IntelPart, IntelRow, Unasked};

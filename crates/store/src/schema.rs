@@ -9,11 +9,13 @@ const SQLITE: &[(i64, &str)] = &[
     (1, include_str!("../migrations/sqlite/0001_first.sql")),
     (2, include_str!("../migrations/sqlite/0002_topologies.sql")),
     (3, include_str!("../migrations/sqlite/0003_eyes.sql")),
+    (4, include_str!("../migrations/sqlite/0004_mind.sql")),
 ];
 const MYSQL: &[(i64, &str)] = &[
     (1, include_str!("../migrations/mysql/0001_first.sql")),
     (2, include_str!("../migrations/mysql/0002_topologies.sql")),
     (3, include_str!("../migrations/mysql/0003_eyes.sql")),
+    (4, include_str!("../migrations/mysql/0004_mind.sql")),
 ];
 
 /// Seconds to wait while another process migrates.

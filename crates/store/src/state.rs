@@ -40,6 +40,11 @@ impl Store {
         for table in ["log_minutes", "log_minute_facets", "log_facets"] {
             statements.push(Query::new(format!("DELETE FROM {table}")));
         }
+        for table in ["observations", "attacker_identities", "campaigns", "identity_links", "campaign_links", "mind_events"] {
+            statements.push(Query::new(format!("DELETE FROM {table}")));
+        }
+        // Whoever clusters sees that its turn is over and begins anew.
+        statements.push(Query::new("DELETE FROM state WHERE `key` IN ('clusterer', 'campaign-clusterer')"));
         statements.extend(text::ALL.iter().map(|index| self.db.clear_words(*index)));
         statements.push(Query::new("UPDATE counters SET value = 0 WHERE name NOT IN ('last_log_id', 'log_words_upto', 'purges')"));
         statements.push(Query::new("UPDATE counters SET value = value + 1 WHERE name = 'purges'"));

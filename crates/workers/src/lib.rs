@@ -7,11 +7,15 @@
 
 pub mod behaviour;
 pub mod enrich;
+pub mod campaign_clusterer;
+pub mod clusterer;
 pub mod mutator;
+pub mod observe;
 pub mod profile;
 pub mod reconciler;
 pub mod record;
 pub mod reuse_correlator;
+pub mod rehearse;
 pub mod runner;
 pub mod sniffer;
 
@@ -58,6 +62,8 @@ pub enum Error {
 pub const NAMES: &[&str] = &[
     "behaviour",
     "enrich",
+    "campaign-clusterer",
+    "clusterer",
     "mutator",
     "profile",
     "reconciler",
@@ -71,6 +77,8 @@ pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task:
     Some(match name {
         "behaviour" => tokio::spawn(runner::run(behaviour::Behaviours::new(), cx, stop)),
         "enrich" => tokio::spawn(runner::run(enrich::Enricher::default(), cx, stop)),
+        "campaign-clusterer" => tokio::spawn(runner::run(campaign_clusterer::CampaignClusterer::new(), cx, stop)),
+        "clusterer" => tokio::spawn(runner::run(clusterer::Clusterer::new(), cx, stop)),
         "mutator" => tokio::spawn(runner::run(mutator::Mutator, cx, stop)),
         "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
         "reconciler" => tokio::spawn(runner::run(reconciler::Reconciler, cx, stop)),

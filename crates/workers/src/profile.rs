@@ -15,7 +15,7 @@ use std::{
 use store::{At, AttackerRow, LogRow};
 
 /// State key of the last row absorbed.
-const CURSOR: &str = "profile_cursor";
+pub const CURSOR: &str = "profile_cursor";
 /// Rows taken in one pass.
 const ROWS: i64 = 5_000;
 

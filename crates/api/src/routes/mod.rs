@@ -6,11 +6,13 @@ pub mod artifacts;
 pub mod attackers;
 pub mod auth;
 pub mod bounty;
+pub mod campaigns;
 pub mod config;
 pub mod credential_reuse;
 pub mod credentials;
 pub mod deckies;
 pub mod histogram;
+pub mod identities;
 pub mod logs;
 pub mod overview;
 pub mod sessions;
@@ -97,10 +99,12 @@ pub fn all() -> (axum::Router<Api>, utoipa::openapi::OpenApi) {
         .merge(attackers::routes())
         .merge(auth::routes())
         .merge(bounty::routes())
+        .merge(campaigns::routes())
         .merge(config::routes())
         .merge(credential_reuse::routes())
         .merge(credentials::routes())
         .merge(deckies::routes())
+        .merge(identities::routes())
         .merge(logs::routes())
         .merge(overview::routes())
         .merge(sessions::routes())

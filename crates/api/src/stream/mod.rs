@@ -5,9 +5,11 @@ mod feed;
 mod follow;
 mod frame;
 mod hub;
+mod mind;
 
 pub(crate) use feed::feed;
 pub(crate) use hub::Hub;
+pub(crate) use mind::Level;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -53,6 +55,32 @@ pub(crate) async fn open(api: &Api, who: Arc<Who>, headers: &HeaderMap, q: route
     let search = ask::search(q.search)?.map(|text| Search::parse(&text)).filter(|s| !s.is_empty());
     let seat = api.hub().seat(&who.uuid, api.config())?;
     let follow = Follow::begin(api.clone(), who, seat, resume, search).await;
+    let frames = futures::stream::unfold(follow, |mut follow| async move {
+        let frame = follow.next().await?;
+        Some((Ok::<_, Infallible>(frame), follow))
+    });
+    let mut response = Body::from_stream(frames).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Opens the stream of identities or campaigns, or refuses before the first byte of it.
+pub(crate) async fn open_mind(api: &Api, who: Who, headers: &HeaderMap, level: Level, resume: Option<i64>) -> Result<Response, Problem> {
+    let resume = match headers.get("last-event-id") {
+        Some(value) => Some(
+            value
+                .to_str()
+                .ok()
+                .and_then(|v| v.trim().parse::<i64>().ok())
+                .ok_or_else(|| Problem::bad_request("Last-Event-ID must be the id of a change"))?,
+        ),
+        None => resume,
+    };
+    let seat = api.hub().seat(&who.uuid, api.config())?;
+    let follow = mind::MindFollow::begin(api.clone(), who, seat, level, resume).await;
     let frames = futures::stream::unfold(follow, |mut follow| async move {
         let frame = follow.next().await?;
         Some((Ok::<_, Infallible>(frame), follow))

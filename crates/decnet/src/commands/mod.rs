@@ -3,11 +3,13 @@
 pub(crate) mod api;
 pub(crate) mod catalogue;
 pub(crate) mod decky;
+pub(crate) mod cluster;
 pub(crate) mod deploy;
 pub(crate) mod fleet_of;
 pub(crate) mod init;
 pub(crate) mod part;
 pub(crate) mod reconcile;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod teardown;
 pub(crate) mod up;

@@ -19,9 +19,11 @@ mod index;
 mod item;
 mod join;
 mod judge;
+mod tiers;
 
 pub use item::{Item, Kind, Named, bond, items, named};
 pub use judge::Verdict;
+pub use tiers::Tiers;
 
 use crate::evidence::Strand;
 use index::{Index, State};

@@ -2,7 +2,7 @@
 //! there exactly once whatever is killed when. Woken by the spool itself (inotify).
 
 mod reader;
-mod rows;
+pub(crate) mod rows;
 
 use crate::{
     Cx, Error,

@@ -12,7 +12,7 @@ use store::{Batch, NewArtifact, NewBounty, NewCredential, NewLog, SessionChange}
 const SENTENCE: usize = 300;
 
 /// Turns events into the rows of a batch.
-pub(super) fn batch(spool: &str, from: store::Position, to: store::Position, events: &[Event]) -> Batch {
+pub(crate) fn batch(spool: &str, from: store::Position, to: store::Position, events: &[Event]) -> Batch {
     let mut rows = Rows { batch: Batch { spool: spool.to_owned(), from, to, ..Batch::default() }, sessions: HashMap::new() };
     rows.batch.logs.reserve(events.len());
     for event in events {
