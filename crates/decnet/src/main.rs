@@ -45,6 +45,8 @@ enum Command {
     Api(commands::api::Args),
     /// Runs one worker alone; it joins the bus of the running `decnet up`
     Worker(commands::worker::Args),
+    /// The people of the company and their mail: import personas, make some up, deliver mail
+    Emailgen(commands::emailgen::Args),
     /// Manages the dashboard's accounts
     User(commands::user::Args),
     /// Installs decnet as a service: user, directories, hardened systemd units, polkit, logrotate, tmpfiles
@@ -97,6 +99,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Deinit(args) => commands::init::out(&args),
         Command::Api(args) => commands::api::run(&args, config()?),
         Command::Worker(args) => commands::worker::run(&args, config()?),
+        Command::Emailgen(args) => commands::emailgen::run(args, config()?),
         Command::User(args) => commands::user::run(args, &config()?),
     }
 }

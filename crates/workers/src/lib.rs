@@ -5,6 +5,7 @@
 //! Start reading at [`runner`], then [`profile`]. To add a worker: one file, one line in [`start`], its name in
 //! `bus::registry::KNOWN`.
 
+pub mod emailgen;
 pub mod mutator;
 pub mod profile;
 pub mod reconciler;
@@ -53,6 +54,7 @@ pub enum Error {
 
 /// The workers that `decnet worker NAME` runs and `decnet up` runs all of, alphabetical.
 pub const NAMES: &[&str] = &[
+    "emailgen",
     "mutator",
     "profile",
     "reconciler",
@@ -63,6 +65,10 @@ pub const NAMES: &[&str] = &[
 /// Runs the worker called `name` until `stop`; `None`: there is no such worker.
 pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
     Some(match name {
+        "emailgen" => {
+            let settings = emailgen::Settings::beside(&cx.spools, |name| std::env::var(name).ok());
+            tokio::spawn(runner::run(emailgen::Emailgen::new(settings), cx, stop))
+        }
         "mutator" => tokio::spawn(runner::run(mutator::Mutator, cx, stop)),
         "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
         "reconciler" => tokio::spawn(runner::run(reconciler::Reconciler, cx, stop)),

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod catalogue;
 pub(crate) mod decky;
 pub(crate) mod deploy;
+pub(crate) mod emailgen;
 pub(crate) mod fleet_of;
 pub(crate) mod init;
 pub(crate) mod part;

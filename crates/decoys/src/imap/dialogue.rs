@@ -250,7 +250,8 @@ impl Imap {
                     (Some(_), Some(user), Some(secret)) => self.log_in(&tag, user, secret, out),
                     _ => {
                         out.note(Saw::noted("auth_malformed", [("line", plain.get(..1024).unwrap_or(&plain))]));
-                        out.pause(login::failed(&self.visit, out));
+                        let wait = login::failed(&self.visit, out);
+            out.pause(wait);
                         out.send(format!("{tag} NO [AUTHENTICATIONFAILED] Authentication failed.\r\n").as_bytes());
                     }
                 }
@@ -276,7 +277,8 @@ impl Imap {
             out.pause(wait);
         }
         let Some(name) = found else {
-            out.pause(login::failed(&self.visit, out));
+            let wait = login::failed(&self.visit, out);
+            out.pause(wait);
             return out.send(format!("{tag} NO [AUTHENTICATIONFAILED] Authentication failed.\r\n").as_bytes());
         };
         login::succeeded(&self.visit);

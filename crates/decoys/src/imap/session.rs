@@ -26,7 +26,7 @@ SPECIAL-USE";
 /// How often IDLE and NOTIFY look for news.
 const BEAT: Duration = Duration::from_secs(30);
 /// Most bytes of one FETCH answer before the rest is left for the next look at the buffer.
-const MOST_ANSWER: usize = 64 * 1024 * 1024;
+const MOST_ANSWER: usize = 24 * 1024 * 1024;
 
 /// What follows a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -387,18 +387,18 @@ pub(crate) fn words(value: &[u8]) -> String {
     let mut after_word = false;
     while let Some(start) = rest.find("=?") {
         let (before, word) = rest.split_at(start);
-        let decoded = word.get(2..).and_then(|w| {
+        let found = word.get(2..).and_then(|w| {
             let (charset, w) = w.split_once('?')?;
             let (how, w) = w.split_once('?')?;
             let (coded, after) = w.split_once("?=")?;
             let bytes = match how.to_ascii_uppercase().as_str() {
                 "Q" => unquoted(coded.as_bytes(), true),
-                "B" => self::decoded("base64", coded.as_bytes())?,
+                "B" => decoded("base64", coded.as_bytes())?,
                 _ => return None,
             };
             Some((text_of(charset, &bytes), after))
         });
-        match decoded {
+        match found {
             Some((text, after)) => {
                 if !(after_word && before.trim().is_empty()) {
                     out.push_str(before);

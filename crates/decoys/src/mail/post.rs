@@ -82,6 +82,8 @@ struct Shared {
     seeds: BTreeMap<String, PathBuf>,
     read: Mutex<HashMap<PathBuf, Arc<Read>>>,
     made: Mutex<Vec<(String, i64, Arc<Vec<Letter>>)>>,
+    /// What has come so far of a list that goes on into the future.
+    so_far: Mutex<HashMap<String, (Arc<Vec<Letter>>, Arc<Vec<Letter>>)>>,
 }
 
 /// A directory as it was read.
@@ -90,8 +92,10 @@ struct Read {
     when: Mutex<Instant>,
     /// Every directory of the tree and its time of change.
     dirs: Vec<(PathBuf, Option<SystemTime>)>,
-    files: Arc<Vec<File>>,
+    files: Vec<File>,
     people: Vec<(String, String)>,
+    /// Sorted out by account.
+    sorted: Mutex<HashMap<String, Arc<Vec<Letter>>>>,
 }
 
 impl Post {
@@ -110,9 +114,33 @@ impl Post {
         if let Some(read) = self.source(visit)
             && !read.files.is_empty()
         {
-            return Arc::new(sorted_out(&read, visit, account, now));
+            let mut sorted = read.sorted.lock();
+            let all = sorted.entry(account.to_owned()).or_insert_with(|| Arc::new(sorted_out(&read, visit, account, now)));
+            return self.until(account, Arc::clone(all), now);
         }
-        self.made_up(&visit.persona, account, now)
+        let all = self.made_up(&visit.persona, account, now);
+        self.until(account, all, now)
+    }
+
+    /// The letters of `all` that have come by `now`.
+    fn until(&self, account: &str, all: Arc<Vec<Letter>>, now: Micros) -> Arc<Vec<Letter>> {
+        let count = all.partition_point(|l| l.at <= now);
+        if count == all.len() {
+            return all;
+        }
+        let mut kept = self.0.so_far.lock();
+        if let Some((of, cut)) = kept.get(account)
+            && Arc::ptr_eq(of, &all)
+            && cut.len() == count
+        {
+            return Arc::clone(cut);
+        }
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        let cut = Arc::new(all.get(..count).unwrap_or_default().to_vec());
+        kept.insert(account.to_owned(), (all, Arc::clone(&cut)));
+        cut
     }
 
     fn source(&self, visit: &Visit) -> Option<Arc<Read>> {
@@ -140,7 +168,7 @@ impl Post {
         let zone = hours::zone(&persona.timezone);
         let day = hours::day_of(now, &zone);
         let mut made = self.0.made.lock();
-        let all = match made.iter().position(|(a, d, _)| a == account && *d == day) {
+        match made.iter().position(|(a, d, _)| a == account && *d == day) {
             Some(place) => {
                 let found = made.remove(place);
                 let all = Arc::clone(&found.2);
@@ -156,11 +184,7 @@ impl Post {
                 made.push((account.to_owned(), day, Arc::clone(&all)));
                 all
             }
-        };
-        if all.last().is_none_or(|l| l.at <= now) {
-            return all;
         }
-        Arc::new(all.iter().filter(|l| l.at <= now).cloned().collect())
     }
 }
 
@@ -194,7 +218,7 @@ fn read_tree(root: &Path) -> Read {
     let files = found.into_iter().filter_map(|(at, path)| file(at, &path)).collect();
     let people = std::fs::read(root.join(PEOPLE)).ok().filter(|b| b.len() < 4 * 1024 * 1024);
     let people: BTreeMap<String, String> = people.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
-    Read { when: Mutex::new(Instant::now()), dirs, files: Arc::new(files), people: people.into_iter().map(|(l, p)| (l.to_lowercase(), p)).collect() }
+    Read { when: Mutex::new(Instant::now()), dirs, files, people: people.into_iter().map(|(l, p)| (l.to_lowercase(), p)).collect(), sorted: Mutex::default() }
 }
 
 fn file(at: Micros, path: &Path) -> Option<File> {
@@ -241,9 +265,6 @@ fn sorted_out(read: &Read, visit: &Visit, account: &str, now: Micros) -> Vec<Let
     let mut all = Vec::new();
     let mut uids = [0u32; 2];
     for file in read.files.iter() {
-        if file.at > now {
-            continue;
-        }
         let mine = file.to.iter().any(|t| t == account);
         let nobodys = !file.to.iter().any(known) && !known(&file.from);
         for (tray, here) in [(Tray::Inbox, mine || nobodys), (Tray::Sent, file.from == account)] {
@@ -398,7 +419,7 @@ fn make(persona: &Persona, account: &str, day: i64) -> Vec<Letter> {
         let raw = copy(&Bytes::from(mail.raw()), tray, account, persona);
         let answered = tray == Tray::Inbox && post.turns.iter().skip(turn + 1).any(|t| t.0 == me && t.1 < end);
         let seen = tray == Tray::Sent || answered || age > Duration::from_secs(44 * 3600) && key % 100 < 96 || key % 100 < 35;
-        all.push(Letter { key, uid, at: Micros(mail.trace.taken.timestamp().as_microsecond()), tray, seen, answered, raw });
+        all.push(Letter { key, uid, at: at.plus(Duration::from_secs(1)), tray, seen, answered, raw });
     }
     all
 }

@@ -162,7 +162,8 @@ impl Pop3 {
                     (Some(_), Some(user), Some(secret)) => self.log_in(user, secret, out),
                     _ => {
                         out.note(Saw::noted("auth_malformed", [("line", plain.get(..1024).unwrap_or(&plain))]));
-                        out.pause(login::failed(&self.visit, out));
+                        let wait = login::failed(&self.visit, out);
+            out.pause(wait);
                         out.send(b"-ERR [AUTH] Authentication failed.\r\n");
                     }
                 }
@@ -184,7 +185,8 @@ impl Pop3 {
             out.pause(wait);
         }
         let Some(name) = found else {
-            out.pause(login::failed(&self.visit, out));
+            let wait = login::failed(&self.visit, out);
+            out.pause(wait);
             return out.send(b"-ERR [AUTH] Authentication failed.\r\n");
         };
         login::succeeded(&self.visit);
