@@ -17,6 +17,8 @@ pub const KNOWN: &[&str] = &[
     // what is there against what should be
     "reconciler",
     "mutator",
+    // the life of the company
+    "emailgen",
     // what it means
     "sniffer",
     "profile",

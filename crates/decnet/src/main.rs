@@ -50,6 +50,8 @@ enum Command {
     Simulate(commands::simulate::Args),
     /// Says how well stories of attacks are understood
     Cluster(commands::cluster::Args),
+    /// The people of the company and their mail: import personas, make some up, deliver mail
+    Emailgen(commands::emailgen::Args),
     /// Manages the dashboard's accounts
     User(commands::user::Args),
     /// Installs decnet as a service: user, directories, hardened systemd units, polkit, logrotate, tmpfiles
@@ -104,6 +106,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Deinit(args) => commands::init::out(&args),
         Command::Api(args) => commands::api::run(&args, config()?),
         Command::Worker(args) => commands::worker::run(&args, config()?),
+        Command::Emailgen(args) => commands::emailgen::run(args, config()?),
         Command::User(args) => commands::user::run(args, &config()?),
     }
 }

@@ -159,6 +159,13 @@ pub fn command(start: &Start) -> io::Result<(Command, OwnedFd)> {
     {
         command.arg(name).arg(path);
     }
+    for (service, variable) in [("imap", "IMAP_EMAIL_SEED"), ("pop3", "POP3_EMAIL_SEED")] {
+        if let Some(dir) = std::env::var_os(variable).filter(|d| !d.is_empty()) {
+            let mut seed = std::ffi::OsString::from(format!("{service}="));
+            seed.push(dir);
+            command.arg("--seed").arg(seed);
+        }
+    }
     if let Some((uid, gid)) = start.user {
         command.arg("--uid").arg(uid.to_string()).arg("--gid").arg(gid.to_string());
     }

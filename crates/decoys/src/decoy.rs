@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use crate::mail::Post;
 use crate::stage::{memory::Memory, shelf::Shelf, side::SideDoors};
 
 /// What a decoy is. Data, not a hierarchy.
@@ -77,6 +78,8 @@ pub struct Visit {
     pub memory: Memory,
     /// Data doors of this service, if its table asks for some.
     pub side: SideDoors,
+    /// The decky's mail, for the services that show it.
+    pub post: Post,
     /// What this service made once for all its visitors at this door.
     pub shelf: Shelf,
 }

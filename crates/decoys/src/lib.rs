@@ -10,7 +10,10 @@ pub mod control;
 pub mod decoy;
 pub mod ftp;
 pub mod http;
+pub mod imap;
+pub mod mail;
 pub mod mysql;
+pub mod pop3;
 pub mod redis;
 pub mod shell;
 pub mod smtp;
@@ -22,7 +25,8 @@ pub use decoy::{Answerer, Decoy, Dialogue, Door, Heard, Knob, KnobKind, Reply, S
 
 /// Every decoy there is, alphabetical. The catalogue, the dashboard's form and the fleet's port plan
 /// are all read from it.
-pub static ALL: &[&Decoy] = &[&ftp::FTP, &http::HTTP, &http::HTTPS, &mysql::MYSQL, &redis::REDIS, &smtp::SMTP, &ssh::SSH, &telnet::TELNET];
+pub static ALL: &[&Decoy] =
+    &[&ftp::FTP, &http::HTTP, &http::HTTPS, &imap::IMAP, &mysql::MYSQL, &pop3::POP3, &redis::REDIS, &smtp::SMTP, &ssh::SSH, &telnet::TELNET];
 
 /// The decoy called `name`.
 pub fn find(name: &str) -> Option<&'static Decoy> {

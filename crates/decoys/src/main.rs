@@ -25,6 +25,7 @@ Usage: decoy --spool DIR --artifacts DIR --transcripts DIR --state DIR [options]
   --artifacts DIR    where files that attackers bring are kept
   --transcripts DIR  where terminal sessions are kept
   --state DIR        what deckies remember between runs
+  --seed NAME=DIR    mail that service NAME (imap, pop3) shows instead of what it makes up; may be repeated
   --uid N, --gid N   become this user first (needs root; default 65534)
   --threads N        worker threads (default: 2, or 1 on a single core)
   --sandbox MODE     strict: refuse to run without full confinement (default as root)
@@ -83,7 +84,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     openssl::init();
     let memory = std::fs::File::open("/proc/self/statm").ok();
     let places = [&args.places.spool, &args.places.artifacts, &args.places.transcripts, &args.places.state];
-    let walls = sandbox::Walls { writable: &places.map(PathBuf::as_path), uid: args.uid, gid: args.gid };
+    let readable: Vec<&std::path::Path> = args.places.seeds.values().map(PathBuf::as_path).collect();
+    let walls = sandbox::Walls { writable: &places.map(PathBuf::as_path), readable: &readable, uid: args.uid, gid: args.gid };
     sandbox::enter(&walls, args.strictness)?;
     if args.prove {
         let mut out = std::io::stdout();
@@ -143,6 +145,7 @@ enum Parsed {
 fn parse(given: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
     let root = nix::unistd::geteuid().is_root();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut seeds = std::collections::BTreeMap::new();
     let [mut spool, mut artifacts, mut transcripts, mut state] = [const { None::<PathBuf> }; 4];
     let (mut uid, mut gid) = if root { (65_534, 65_534) } else { (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()) };
     let mut strictness = if root { Strictness::Strict } else { Strictness::BestEffort };
@@ -171,6 +174,11 @@ fn parse(given: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
                     "--artifacts" => artifacts = Some(value.into()),
                     "--transcripts" => transcripts = Some(value.into()),
                     "--state" => state = Some(value.into()),
+                    "--seed" => {
+                        let text = value.into_string().map_err(|_| "--seed takes NAME=DIR")?;
+                        let (name, dir) = text.split_once('=').filter(|(n, d)| !n.is_empty() && !d.is_empty()).ok_or("--seed takes NAME=DIR")?;
+                        seeds.insert(name.to_owned(), PathBuf::from(dir));
+                    }
                     "--uid" => uid = number(&value)?,
                     "--gid" => gid = number(&value)?,
                     "--threads" => threads = number(&value)?.clamp(1, 64) as usize,
@@ -192,6 +200,7 @@ fn parse(given: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
         artifacts: needed(artifacts, "--artifacts")?,
         transcripts: needed(transcripts, "--transcripts")?,
         state: needed(state, "--state")?,
+        seeds,
     };
     if root && uid == 0 {
         return Err("--uid must not be 0: the player never runs as root".into());

@@ -29,6 +29,7 @@ pub(crate) enum Strictness {
 /// What to keep possible.
 pub(crate) struct Walls<'a> {
     pub(crate) writable: &'a [&'a Path],
+    pub(crate) readable: &'a [&'a Path],
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
@@ -170,9 +171,9 @@ fn landlock(walls: &Walls<'_>) -> Result<(), landlock::RulesetError> {
             rules = rules.add_rule(PathBeneath::new(fd, write))?;
         }
     }
-    for path in READABLE {
+    for path in READABLE.iter().map(Path::new).chain(walls.readable.iter().copied()) {
         if let Ok(fd) = PathFd::new(path) {
-            let access = if Path::new(path).is_dir() { AccessFs::ReadFile | AccessFs::ReadDir } else { AccessFs::ReadFile.into() };
+            let access = if path.is_dir() { AccessFs::ReadFile | AccessFs::ReadDir } else { AccessFs::ReadFile.into() };
             rules = rules.add_rule(PathBeneath::new(fd, access))?;
         }
     }

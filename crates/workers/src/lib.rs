@@ -9,6 +9,7 @@ pub mod behaviour;
 pub mod enrich;
 pub mod campaign_clusterer;
 pub mod clusterer;
+pub mod emailgen;
 pub mod mutator;
 pub mod observe;
 pub mod profile;
@@ -64,6 +65,7 @@ pub const NAMES: &[&str] = &[
     "enrich",
     "campaign-clusterer",
     "clusterer",
+    "emailgen",
     "mutator",
     "profile",
     "reconciler",
@@ -79,6 +81,10 @@ pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task:
         "enrich" => tokio::spawn(runner::run(enrich::Enricher::default(), cx, stop)),
         "campaign-clusterer" => tokio::spawn(runner::run(campaign_clusterer::CampaignClusterer::new(), cx, stop)),
         "clusterer" => tokio::spawn(runner::run(clusterer::Clusterer::new(), cx, stop)),
+        "emailgen" => {
+            let settings = emailgen::Settings::beside(&cx.spools, |name| std::env::var(name).ok());
+            tokio::spawn(runner::run(emailgen::Emailgen::new(settings), cx, stop))
+        }
         "mutator" => tokio::spawn(runner::run(mutator::Mutator, cx, stop)),
         "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
         "reconciler" => tokio::spawn(runner::run(reconciler::Reconciler, cx, stop)),

@@ -5,6 +5,7 @@ pub(crate) mod catalogue;
 pub(crate) mod decky;
 pub(crate) mod cluster;
 pub(crate) mod deploy;
+pub(crate) mod emailgen;
 pub(crate) mod fleet_of;
 pub(crate) mod init;
 pub(crate) mod part;

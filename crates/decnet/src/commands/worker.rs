@@ -12,7 +12,7 @@ use workers::Cx;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which: one of those on the workers page
-    name: String,
+    pub(crate) name: String,
 }
 
 pub(crate) fn run(args: &Args, config: Config) -> anyhow::Result<()> {

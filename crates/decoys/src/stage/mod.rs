@@ -46,7 +46,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     control::{Handed, Kind, Stats},
+<<<<<<< HEAD
     decoy::{Act, Answerer, Decoy, Dialogue, Reply, Speaks, Visit},
+=======
+    decoy::{Answerer, Decoy, Dialogue, Speaks, Visit},
+    mail::{Post, post},
+>>>>>>> add6008 (Serve the company's mail over IMAP and POP3 as Dovecot does; deliver it into running mail deckies)
 };
 use artifacts::{Artifacts, Quotas};
 use limits::{Admission, Gate, Limits};
@@ -69,8 +74,10 @@ pub struct Places {
     pub artifacts: PathBuf,
     /// Root of the recordings, shared by all processes.
     pub transcripts: PathBuf,
-    /// What deckies remember: keys and what attackers left.
+    /// What deckies remember: keys, what attackers left and mail that was delivered.
     pub state: PathBuf,
+    /// Directories of mail that an operator names for a service, by its slug.
+    pub seeds: BTreeMap<String, PathBuf>,
 }
 
 /// What can go wrong.
@@ -110,6 +117,7 @@ pub(crate) struct Shared {
     memories: Memories,
     transcripts: PathBuf,
     state: PathBuf,
+    seeds: BTreeMap<String, PathBuf>,
     limits: Limits,
     gate: Arc<Gate>,
     /// Memory is short: see [`Limits::memory`].
@@ -122,6 +130,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 struct Playing {
     persona: Arc<Persona>,
+    post: Post,
     /// Ends the accept loops.
     doors: CancellationToken,
     /// Ends the conversations; outlives a change of doors.
@@ -160,6 +169,7 @@ impl Stage {
             memories: Memories::open(&places.state, Bounds::default()).map_err(place(&places.state))?,
             transcripts: places.transcripts.clone(),
             state: places.state.clone(),
+            seeds: places.seeds.clone(),
             limits,
             gate: Gate::new(limits),
             tight: AtomicBool::new(false),
@@ -194,6 +204,7 @@ impl Stage {
         let before = deckies.get(&persona.decky).cloned();
         let decky = Arc::new(Playing {
             persona: Arc::clone(&persona),
+            post: Post::new(post::folder(&self.shared.state, &persona.decky), self.shared.seeds.clone()),
             doors: CancellationToken::new(),
             sessions: before.as_ref().map_or_else(CancellationToken::new, |b| b.sessions.clone()),
             contexts: Mutex::default(),
@@ -395,6 +406,7 @@ async fn welcome(shared: Arc<Shared>, decky: Arc<Playing>, entrance: Arc<Entranc
         let memory = shared.memories.enter(&decky.persona.decky, peer.ip());
         let doors = entrance.side.as_ref().map(|s| SideDoors::of(Arc::clone(&s.free))).unwrap_or_default();
         let mut visit = visit(&decky.persona, entrance.service, &entrance.knobs, peer, local, memory, doors);
+        visit.post = decky.post.clone();
         visit.tls = entrance.tls;
         visit.shelf = entrance.shelf.clone();
         let session = Session::new(Arc::clone(&shared), Arc::clone(&decky), Arc::clone(&entrance), stream, visit, ticket);
@@ -457,6 +469,7 @@ fn visit(
         memory,
         side,
         shelf: Shelf::default(),
+        post: Post::default(),
     }
 }
 

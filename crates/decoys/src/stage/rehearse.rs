@@ -115,6 +115,7 @@ pub fn visit(persona: Persona, service: &'static str) -> Visit {
         at: NOW,
         memory: Memory::default(),
         side: SideDoors::of(Arc::new(parking_lot::Mutex::new(vec![40_001, 40_002]))),
+        post: crate::mail::Post::default(),
         shelf: Shelf::default(),
     }
 }

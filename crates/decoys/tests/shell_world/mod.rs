@@ -117,6 +117,7 @@ pub fn visit(persona: &Arc<Persona>, memory: &Memory) -> Visit {
         memory: memory.clone(),
         side: SideDoors::default(),
         shelf: Shelf::default(),
+        post: decoys::mail::Post::default(),
     }
 }
 

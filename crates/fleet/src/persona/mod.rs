@@ -206,6 +206,16 @@ fn services(persona: &Persona, plan: &Planned) -> Vec<Service> {
                     "smtp" | "smtp_relay" => Some(p.smtp),
                     "redis" => Some(p.redis),
                     "mysql" => Some(p.mysql),
+                    "imap" | "pop3" => Some(Package(
+                        "Dovecot",
+                        match persona.distro.codename.as_str() {
+                            "focal" => "2.3.7.2",
+                            "bullseye" => "2.3.13",
+                            "jammy" => "2.3.16",
+                            _ => "2.3.19.1",
+                        },
+                        "",
+                    )),
                     "telnet" => Some(p.telnet),
                     _ => None,
                 }

@@ -875,6 +875,7 @@ fn units(p: &Proc) -> Vec<(&'static str, &'static str, bool)> {
             "mysql" => list.push(("mariadb", "MariaDB 10.11.6 database server", true)),
             "redis" => list.push(("redis-server", "Advanced key-value store", true)),
             "ftp" => list.push(("vsftpd", "vsftpd FTP server", true)),
+            "imap" | "pop3" => list.push(("dovecot", "Dovecot IMAP/POP3 email server", true)),
             "smtp" => list.push(("postfix", "Postfix Mail Transport Agent", true)),
             "smb" => list.push(("smbd", "Samba SMB Daemon", true)),
             "telnet" => list.push(("inetutils-inetd", "LSB: Start/stop the inetutils superserver", true)),

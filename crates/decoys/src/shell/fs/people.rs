@@ -91,6 +91,7 @@ pub(crate) fn system_accounts(persona: &Persona, family: Family) -> Vec<(String,
     for s in &persona.services {
         let (name, uid, gecos, home) = match s.name.as_str() {
             "smtp" => ("postfix", 106, "", "/var/spool/postfix"),
+            "imap" | "pop3" => ("dovecot", 114, "Dovecot mail server,,,", "/usr/lib/dovecot"),
             "mysql" => ("mysql", 107, "MySQL Server,,,", "/nonexistent"),
             "redis" => ("redis", 108, "", "/var/lib/redis"),
             "postgres" => ("postgres", 109, "PostgreSQL administrator,,,", "/var/lib/postgresql"),
