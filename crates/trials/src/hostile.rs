@@ -64,6 +64,7 @@ pub async fn visit(world: &World, visitor: &Visitor) {
     .concat();
     let ftp = [&b"USER "[..], &line, b"\r\nPASS ", &line, b"\r\n", &line, b"\r\nQUIT\r\n"].concat();
     let ftp_long = [&b"USER "[..], &long_line, b"\r\nQUIT\r\n"].concat();
+    let telnet = [&line[..], b"\r\n", &line, b"\r\n", &long_line, b"\r\n"].concat();
     let (_, _, decky) = world.find("smtp");
     let persona = &world.state()["deckies"][&decky]["persona"];
     let to = format!("root@{}.{}", persona["hostname"].as_str().unwrap(), persona["domain"].as_str().unwrap());
@@ -87,6 +88,7 @@ pub async fn visit(world: &World, visitor: &Visitor) {
         (door("ftp"), ftp),
         (door("ftp"), ftp_long),
         (door("smtp"), smtp),
+        (door("telnet"), telnet),
     ];
     visitor
         .inside(move || async move {

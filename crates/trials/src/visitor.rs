@@ -17,7 +17,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// One machine that visits. Its namespace is gone when this is dropped.
 #[derive(Debug)]
@@ -157,6 +157,35 @@ impl Visitor {
         let out = tokio::time::timeout(patience, child.wait_with_output()).await.unwrap_or_else(|_| panic!("{what} hangs")).unwrap();
         feed.abort();
         Out { what, code: out.status.code().unwrap_or(-1), out: out.stdout, err: out.stderr }
+    }
+
+    /// Types into a client: waits for one of the `|`-separated prompts of each step, then says what belongs to it.
+    /// Gives everything that was shown until the client ended.
+    pub async fn converse(&self, program: &str, args: &[&str], steps: &[(&str, &str)]) -> String {
+        let mut command = self.command(program);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}; scripts/setup test installs what is needed"));
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (mut shown, mut from, mut buffer) = (Vec::new(), 0, [0; 4096]);
+        for (prompts, words) in steps {
+            loop {
+                let news = String::from_utf8_lossy(&shown[from..]).into_owned();
+                if prompts.split('|').any(|prompt| news.contains(prompt)) {
+                    break;
+                }
+                let read = tokio::time::timeout(PATIENCE, stdout.read(&mut buffer)).await;
+                let Ok(Ok(n @ 1..)) = read else { panic!("{program} never showed {prompts:?}:\n{}", String::from_utf8_lossy(&shown)) };
+                shown.extend_from_slice(&buffer[..n]);
+            }
+            from = shown.len();
+            stdin.write_all(words.as_bytes()).await.unwrap();
+        }
+        while let Ok(Ok(n @ 1..)) = tokio::time::timeout(PATIENCE, stdout.read(&mut buffer)).await {
+            shown.extend_from_slice(&buffer[..n]);
+        }
+        drop(stdin);
+        let _ended = tokio::time::timeout(PATIENCE, child.wait()).await;
+        String::from_utf8_lossy(&shown).into_owned()
     }
 
     /// Does `work` on a thread in the namespace, with an async runtime of its own.

@@ -234,17 +234,18 @@ impl World {
             .unwrap_or_else(|| panic!("no decky offers {service}: {:#?}", self.deckies))
     }
 
-    /// A person's account of a decky with its password, from the state file (which only its owner may read).
+    /// A person's account of a decky with its password (root's where nobody else has one), from the state file, which
+    /// only its owner may read.
     pub fn account(&self, decky: &str) -> (String, String) {
         let state = self.state();
         let persona = &state["deckies"][decky]["persona"];
-        let found = persona["accounts"]
-            .as_array()
-            .into_iter()
-            .flatten()
+        let accounts = persona["accounts"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let found = accounts
+            .iter()
             .skip(1)
+            .chain(accounts.first())
             .find_map(|account| Some((account["name"].as_str()?.to_owned(), account["password"].as_str()?.to_owned())));
-        found.unwrap_or_else(|| panic!("{decky} has no person with a password: {persona:#}"))
+        found.unwrap_or_else(|| panic!("{decky} has nobody with a password: {persona:#}"))
     }
 
     /// Kills it with SIGKILL and starts it again in the same directory.

@@ -1,7 +1,10 @@
 //! The dashboard of the shipped program in a real browser, after real visitors.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::process::Command;
 use trials::{
     hostile,
@@ -42,16 +45,18 @@ async fn every_page_is_sound_after_real_visitors() {
     let visitor = Visitor::beside(&world);
     hostile::visit(&world, &visitor).await;
     world.until("/sessions?recorded=true", |s| s["total"].as_i64() >= Some(1)).await;
+    // By hand: pictures of every page in every look, into this folder.
+    let shots = std::env::var_os("DECNET_TRIAL_SHOTS");
     let run = Command::new("node")
         .arg("test/e2e/run.mjs")
         .current_dir(&web)
         .env("DECNET_URL", &world.url)
         .env("DECNET_ADMIN_PASSWORD", world.password())
-        .env("DECNET_ONLY", "keys,hostile,live")
-        .env("DECNET_SHOTS", world.home().join("shots"))
+        .env("DECNET_ONLY", if shots.is_some() { "pages,keys,hostile,live,doing" } else { "keys,hostile,live" })
+        .env("DECNET_SHOTS", shots.map_or_else(|| world.home().join("shots"), PathBuf::from))
         .kill_on_drop(true)
         .output();
-    let out = tokio::time::timeout(Duration::from_secs(600), run).await.expect("the browser hangs").unwrap();
+    let out = tokio::time::timeout(Duration::from_secs(1200), run).await.expect("the browser hangs").unwrap();
     assert!(out.status.success(), "{}\n{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(world.stop().await);
 }

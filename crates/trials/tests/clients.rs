@@ -40,9 +40,17 @@ async fn every_real_client_is_served_and_recorded_in_mariadb() {
 
 /// Each client comes from an address of its own, all at the same time.
 async fn everybody_visits(world: &World) {
-    let [a, b, c, d, e, f, g] = std::array::from_fn(|_| Visitor::beside(world));
-    tokio::join!(openssh(world, &a, &b), curl(world, &c), lftp(world, &d), swaks(world, &e), redis_cli(world, &f), mysql(world, &g),);
-    let visitors = [&a, &c, &d, &e, &f, &g];
+    let [a, b, c, d, e, f, g, h] = std::array::from_fn(|_| Visitor::beside(world));
+    tokio::join!(
+        openssh(world, &a, &b),
+        curl(world, &c),
+        lftp(world, &d),
+        swaks(world, &e),
+        redis_cli(world, &f),
+        mysql(world, &g),
+        telnet(world, &h),
+    );
+    let visitors = [&a, &c, &d, &e, &f, &g, &h];
     if world.is_native() {
         let seen = world.until("/attackers?limit=100", |l| l["total"].as_u64() >= Some(visitors.len() as u64)).await;
         let addresses: Vec<&str> = seen["data"].as_array().unwrap().iter().filter_map(|a| a["ip"].as_str()).collect();
@@ -253,6 +261,34 @@ async fn mysql(world: &World, visitor: &Visitor) {
     assert!(rows(&offered).iter().any(|r| r["outcome"] == "failure") && rows(&offered).iter().any(|r| r["outcome"] == "success"));
     let path = format!("/logs?search=attacker:{me}%20service:mysql&limit=100");
     world.until(&path, |l| rows(l).iter().any(|r| r["msg"].as_str().is_some_and(|m| m.contains("SHOW DATABASES")))).await;
+}
+
+async fn telnet(world: &World, visitor: &Visitor) {
+    let me = visitor.ip;
+    let (ip, port, decky) = world.find("telnet");
+    let (user, password) = world.account(&decky);
+    let [login, wrong, right] = [format!("{user}\n"), "nope-nope\n".to_owned(), format!("{password}\n")];
+    let steps: [(&str, &str); 6] = [
+        ("login: ", &login),
+        ("assword: ", &wrong),
+        ("login: ", &login),
+        ("assword: ", &right),
+        ("$ |# ", "echo came-$((20+3)) > /tmp/left; cat /tmp/left\n"),
+        ("came-23", "exit\n"),
+    ];
+    let shown = visitor.converse("telnet", &[&ip, &port.to_string()], &steps).await;
+    assert!(shown.contains("Login incorrect") && shown.contains("\ncame-23"), "{shown}");
+    let offered = world.until(&format!("/credentials?service=telnet&attacker_ip={me}"), |c| c["total"].as_i64() >= Some(2)).await;
+    assert_eq!(find(&offered, "secret_printable", "nope-nope")["outcome"], "failure");
+    assert_eq!(find(&offered, "secret_printable", &password)["outcome"], "success");
+    let path = format!("/logs?search=attacker:{me}%20service:telnet&limit=100");
+    let seen = |l: &Value| {
+        let command = |r: &Value| r["fields"]["command"].as_str().is_some_and(|c| c.starts_with("echo came-"));
+        rows(l).iter().any(command) && rows(l).iter().any(|r| r["event_type"] == "disconnect")
+    };
+    has_syn(world, rows(&world.until(&path, seen).await));
+    let recorded = |s: &Value| rows(s).iter().any(|s| s["service"] == "telnet" && !s["recording"].is_null());
+    world.until(&format!("/sessions?attacker_ip={me}&recorded=true"), recorded).await;
 }
 
 fn rows(page: &Value) -> &[Value] {

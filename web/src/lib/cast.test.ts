@@ -6,6 +6,7 @@ it('keeps only what can be played, in order of time', () => {
   expect(cast.events).toEqual([{ at: 0.5, kind: 'o', data: 'a' }, { at: 1, kind: 'o', data: 'late' }, { at: 3, kind: 'r', data: '90x30' }]);
   expect([cast.cols, cast.rows, cast.duration, cast.starts]).toEqual([100, 120, 3, 7000]);
   expect(readCast({}, []).cols).toBe(80);
+  expect(readCast({ width: 0, height: 0 }, []).cols).toBe(80);
 });
 
 it('skips silence and finds the way back', () => {

@@ -3,8 +3,9 @@
 export type CastEvent = { at: number; kind: 'o' | 'r'; data: string };
 export type Cast = { cols: number; rows: number; events: CastEvent[]; duration: number; starts: number | null };
 
+// A size of nothing is what clients without a terminal send; programs then take the usual one.
 const bound = (value: unknown, least: number, most: number, otherwise: number): number =>
-  typeof value === 'number' && Number.isFinite(value) ? Math.max(least, Math.min(most, Math.round(value))) : otherwise;
+  typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.max(least, Math.min(most, Math.round(value))) : otherwise;
 
 /** Reads header and events as the API sends them; anything malformed is left out. */
 export function readCast(header: Record<string, unknown>, raw: unknown[]): Cast {

@@ -27,6 +27,11 @@ export function kindOfRow(row: Pick<LogRow, 'event_type' | 'fields'>): Kind {
   return kindOf(row.event_type, row.fields['outcome']);
 }
 
+/** Ways to offer a secret. */
+export const SECRET_KINDS: Record<string, string> = {
+  plaintext: 'password', http_bearer: 'bearer token', http_digest_md5: 'HTTP digest', mysql_native_password: 'MySQL native response', caching_sha2_password: 'MySQL SHA-2 response', ssh_publickey: 'SSH public key',
+};
+
 export const WHY: Record<string, string> = {
   visitor: 'the visitor closed it', done: 'it was over', idle: 'silence', limit: 'a limit was reached', broken: 'the connection broke',
   stopped: 'the decky was stopped',

@@ -20,9 +20,9 @@ const SORTS: [string, string][] = [['recent', 'Last seen'], ['active', 'Most eve
 /** How far somebody got, in one word. */
 export function Depth({ row, now }: { row: AttackerRow; now: number }) {
   const here = now - Date.parse(row.last_seen) < 300_000;
-  if (row.command_count > 0) return <Mark tone={here ? 'alarm' : 'warn'} title="Ran commands on a decky">{here ? 'Got in, here now' : 'Got in'}</Mark>;
-  if (row.credential_count > 0) return <Mark tone="quiet" title="Tried to log in">{here ? 'Trying now' : 'Tried'}</Mark>;
-  return <span className="mark quiet" title="Looked, but said little"><span className="dot ring" aria-hidden />{here ? 'Scanning now' : 'Scanned'}</span>;
+  if (row.command_count > 0) return <Mark tone={here ? 'alarm' : 'warn'} title="Ran commands on a decky">{here ? 'Got in just now' : 'Got in'}</Mark>;
+  if (row.credential_count > 0) return <Mark tone="quiet" title="Tried to log in">{here ? 'Tried just now' : 'Tried'}</Mark>;
+  return <span className="mark quiet" title="Looked, but said little"><span className="dot ring" aria-hidden />{here ? 'Scanned just now' : 'Scanned'}</span>;
 }
 
 export function Place({ row }: { row: AttackerRow }) {

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useMemo, useState } from 'react';
 import { credentials } from '../api/queries';
 import type { CredentialRow } from '../api/types';
 import { count, deckyName, full, many } from '../lib/format';
+import { SECRET_KINDS } from '../lib/events';
 import { useSettled, useTitle } from '../lib/hooks';
 import { useKey } from '../lib/keys';
 import { usePaged } from '../lib/paged';
@@ -15,15 +16,13 @@ import { ServiceSelect } from '../parts/Selects';
 import { Table, type Column } from '../parts/Table';
 import { Captured, Decky, Ip, Service, When } from '../parts/Text';
 
-const KIND: Record<string, string> = {
-  plaintext: 'password', http_bearer: 'bearer token', http_digest_md5: 'HTTP digest', mysql_native_password: 'MySQL native response', caching_sha2_password: 'MySQL SHA-2 response', ssh_publickey: 'SSH public key',
-};
-
-/** The exact bytes if they are text, else the printable form. */
+/** The exact bytes if they are text, those of a response that is none in hexadecimal, else the printable form. */
 export function secretText(row: CredentialRow): string {
-  if (row.secret_kind !== 'plaintext') return row.secret_printable ?? '';
+  const printable = row.secret_printable ?? '';
+  if (row.secret_kind !== 'plaintext' && !printable.includes('?')) return printable;
   try {
     const bytes = Uint8Array.from(atob(row.secret_b64 ?? ''), (c) => c.charCodeAt(0));
+    if (row.secret_kind !== 'plaintext') return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
     const text = new TextDecoder('utf-8').decode(bytes);
     return text === '' ? (row.secret_printable ?? '') : text;
   } catch {
@@ -67,7 +66,7 @@ export function Credentials() {
   const columns: Column<CredentialRow>[] = useMemo(() => [
     { id: 'principal', head: 'User', width: 'minmax(110px, 1fr)', cell: (r) => r.principal ? <Captured one text={r.principal} /> : <span className="faint">none</span>, value: (r) => r.principal },
     { id: 'secret', head: 'Secret', width: 'minmax(150px, 1.6fr)', cell: (r) => <Secret row={r} />, value: (r) => r.secret_printable },
-    { id: 'kind', head: 'Kind', width: '120px', cell: (r) => <span className="muted">{KIND[r.secret_kind] ?? r.secret_kind}</span>, value: (r) => r.secret_kind },
+    { id: 'kind', head: 'Kind', width: '120px', cell: (r) => <span className="muted">{SECRET_KINDS[r.secret_kind] ?? r.secret_kind}</span>, value: (r) => r.secret_kind },
     { id: 'outcome', head: 'Outcome', width: '96px', cell: (r) => <Outcome outcome={r.outcome} />, value: (r) => r.outcome },
     { id: 'tries', head: 'Tries', width: '56px', num: true, cell: (r) => count(r.attempt_count), value: (r) => r.attempt_count },
     { id: 'attacker', head: 'Attacker', width: 'minmax(130px, 1fr)', cell: (r) => <Ip ip={r.attacker_ip} />, value: (r) => r.attacker_ip },
@@ -116,7 +115,7 @@ function CredentialDrawer({ row, close }: { row: CredentialRow; close: () => voi
         <dl className="facts">
           <dt>User</dt><dd>{row.principal ? <Captured text={row.principal} /> : <span className="faint">none</span>}</dd>
           <dt>Secret</dt><dd><Captured text={text} /> {text !== '' && <CopyButton text={text} what="the secret" />}</dd>
-          <dt>Kind</dt><dd>{KIND[row.secret_kind] ?? row.secret_kind}</dd>
+          <dt>Kind</dt><dd>{SECRET_KINDS[row.secret_kind] ?? row.secret_kind}</dd>
           <dt>SHA-256</dt><dd className="mono tiny">{row.secret_sha256}</dd>
           {row.secret_kind !== 'plaintext' && row.secret_b64 && <><dt>Bytes</dt><dd><Captured text={row.secret_b64} limit={200} className="small" /></dd></>}
           <dt>Attacker</dt><dd><Ip ip={row.attacker_ip} /></dd>

@@ -210,7 +210,9 @@ function Detail({ mark, known, close }: { mark: string; known: (id: number) => L
   const id = Number(mark.slice(0, at < 0 ? undefined : at));
   const time = at < 0 ? undefined : mark.slice(at + 1);
   const here = known(id);
-  const asked = useQuery({ ...logs({ start_time: time, end_time: time }, { limit: 1000, offset: 0 }), enabled: here === undefined && time !== undefined });
+  // The end is not part of a span: one millisecond holds the moment.
+  const after = time === undefined || Number.isNaN(Date.parse(time)) ? undefined : new Date(Date.parse(time) + 1).toISOString();
+  const asked = useQuery({ ...logs({ start_time: time, end_time: after }, { limit: 1000, offset: 0 }), enabled: here === undefined && after !== undefined });
   const row = here ?? asked.data?.data.find((r) => r.id === id);
   if (row !== undefined) return <EventDrawer row={row} close={close} />;
   return (

@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router';
 import { memo, type ReactNode } from 'react';
 import type { LogRow } from '../api/types';
-import { kindOf, kindOfRow } from '../lib/events';
+import { kindOf, kindOfRow, SECRET_KINDS } from '../lib/events';
 import { full, utc } from '../lib/format';
 import { Button, CopyButton } from './Basics';
 import { Activity, Clapperboard, DoorOpen, Dot, FileDown, Fingerprint, Globe, KeyRound, Link2, LogOut, Mail, Plug, SquareTerminal, X } from './icons';
@@ -33,7 +33,11 @@ export function gist(row: Pick<LogRow, 'event_type' | 'fields' | 'msg'>): string
   const f = row.fields;
   switch (row.event_type) {
     case 'command': return str(f['command']);
-    case 'auth_attempt': return f['secret_kind'] === 'ssh_publickey' ? `${str(f['principal'])} with a public key` : `${str(f['principal'])} / ${str(f['secret_printable'])}`;
+    case 'auth_attempt': {
+      // What answers a challenge is no text.
+      const kind = str(f['secret_kind']);
+      return ['plaintext', 'http_bearer', ''].includes(kind) ? `${str(f['principal'])} / ${str(f['secret_printable'])}` : `${str(f['principal'])} with ${SECRET_KINDS[kind] ?? kind.replaceAll('_', ' ')}`;
+    }
     case 'request': return `${str(f['method'])} ${str(f['path'])} → ${str(f['status'])}`;
     case 'file_captured': return str(f['path']);
     case 'url_seen': return str(f['url']);

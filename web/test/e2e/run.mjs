@@ -192,6 +192,7 @@ async function hostile(pages) {
     if (!/attacker|live|session|credential|file|event|overview/.test(name)) continue;
     await go(page, path);
     if (name === 'session') await page.waitForTimeout(2500);
+    if (name === 'event') check(!(await page.getByText('This event is not there.').isVisible()), 'the address of an event opens it');
     const bad = await page.evaluate(() => ({
       tags: document.querySelectorAll('#root script, #root iframe, #root object, #root embed, #root style, #root base, #root meta, #root svg script, .captured *:not(i):not(button), .term *:not(span):not(.term-line)').length,
       links: [...document.querySelectorAll('a[href]')].filter((a) => new URL(a.href).origin !== location.origin).length,

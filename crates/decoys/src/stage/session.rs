@@ -502,6 +502,8 @@ impl Session {
         let at = std::time::Instant::now();
         match (frame, &mut self.recording) {
             (Frame::Start { width, height, term, command }, _) => {
+                // Clients without a terminal say 0 by 0; programs then take the usual size.
+                let (width, height) = (if width == 0 { 80 } else { width }, if height == 0 { 24 } else { height });
                 self.end_recording();
                 self.recordings += 1;
                 let name = match self.recordings {
