@@ -74,8 +74,12 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
                 f.file("/etc/mailname", 0o644, root, made + 5000, format!("{}\n", p.fqdn()));
                 f.dir("/var/spool/postfix", 0o755, root, made + 5000);
             }
+            "telnet" if p.distro.id == "alpine" => {
+                f.program("/bin/busybox-extras", 67_680, made - 9_000_000);
+                f.link("/usr/sbin/telnetd", "/bin/busybox-extras", made + 5000);
+            }
             "telnet" => {
-                f.program("/usr/sbin/telnetd", 76_000, made - 9_000_000);
+                f.program("/usr/sbin/telnetd", 150_536, made - 9_000_000);
                 f.file(
                     "/etc/inetd.conf",
                     0o644,
