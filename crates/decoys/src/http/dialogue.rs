@@ -69,11 +69,13 @@ pub(super) struct Http {
     since: Option<(Micros, u64)>,
     /// The connection ends after an answer that does not say so.
     leave: bool,
+    /// Plain requests come in at a TLS door.
+    plain_at_tls: bool,
 }
 
 impl Http {
     pub(super) fn new(visit: &Visit) -> Self {
-        Self { visit: visit.clone(), site: None, state: State::Head, seen: 0, served: 0, partial: false, since: None, leave: false }
+        Self { visit: visit.clone(), site: None, state: State::Head, seen: 0, served: 0, partial: false, since: None, leave: false, plain_at_tls: false }
     }
 
     fn site(&mut self) -> Arc<Site> {
@@ -103,6 +105,7 @@ impl Http {
         };
         let judged_fine = judged.is_ok();
         let mut answer = match judged {
+            Ok(()) if self.plain_at_tls => Answer { close: true, ..Answer::because(400, "The plain HTTP request was sent to HTTPS port") },
             Ok(()) => self.page(&site, head, body, &conn, out.now()),
             Err(refused) => *refused,
         };
@@ -405,6 +408,24 @@ impl Dialogue for Http {
                 out.wake_after(left);
                 Heard::NeedMore
             }
+        }
+    }
+
+    fn not_tls(&mut self, input: &[u8], out: &mut Reply) {
+        let site = self.site();
+        if site.product == Product::Nginx {
+            self.plain_at_tls = true;
+            self.hear(input, out);
+            return;
+        }
+        // The TLS library knows these by their first letters; anything else it leaves without a word.
+        if [&b"GET "[..], b"POST ", b"HEAD ", b"PUT "].iter().any(|m| input.starts_with(m)) {
+            let line = input.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
+            let target = line.split(|&b| b == b' ').nth(1).unwrap_or_default();
+            let head = Head { method: copy(b"GET"), target: copy(target), version: copy(b"HTTP/1.1"), ..Head::default() };
+            let why = "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n";
+            let refused = Answer { close: true, ..Answer::because(400, why) };
+            self.answer(&head, &Bytes::new(), 0, Err(Box::new(refused)), false, out);
         }
     }
 

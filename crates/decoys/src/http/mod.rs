@@ -9,6 +9,7 @@ mod credentials;
 mod dialogue;
 mod message;
 mod nginx;
+mod prose;
 mod scene;
 mod wordpress;
 

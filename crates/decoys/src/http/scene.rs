@@ -14,6 +14,7 @@ use std::{
 use super::{
     dialogue::Conn,
     message::{Answer, civil, escaped},
+    prose::{self, Facts},
 };
 use crate::Visit;
 
@@ -248,12 +249,14 @@ fn furnish(visit: &Visit, wordpress: bool, files: &mut BTreeMap<String, File>) {
     put(&format!("/{}.html", look.offer_slug), "text/html", look.page(&look.offer_title, &look.offer), &mut rng);
     put("/contact.html", "text/html", look.page("Contact", &look.contact), &mut rng);
     put(&format!("/{}/style.css", look.assets), "text/css", look.css.clone(), &mut rng);
-    put("/robots.txt", "text/plain", format!("User-agent: *\nDisallow: /{}/\nDisallow: /intern/\n", look.assets), &mut rng);
+    put("/robots.txt", "text/plain", format!("User-agent: *\nDisallow: /{}/\nDisallow: /{}/\n", look.assets, look.hidden), &mut rng);
 }
 
 /// Everything that makes this site look like itself and no other.
 struct Look {
     company: String,
+    /// A folder that search engines are asked to leave alone.
+    hidden: String,
     assets: &'static str,
     css: String,
     home_title: String,
@@ -276,7 +279,7 @@ impl Look {
         let company = if persona.company.is_empty() { persona.hostname.clone() } else { persona.company.clone() };
         let domain = persona.domain.clone();
         let mail = domain.split_once('.').filter(|(_, rest)| rest.contains('.')).map_or(domain.clone(), |(_, rest)| rest.to_owned());
-        let year = 1958 + rng.random_range(0..55);
+        let year: u32 = 1958 + rng.random_range(0..55);
         let (assets, offer_slug) = (
             one(rng, &["assets", "css", "static", "theme", "style", "media"]),
             one(rng, &["services", "products", "solutions", "what-we-do"]),
@@ -287,8 +290,8 @@ impl Look {
             "solutions" => "Solutions",
             _ => "What we do",
         };
-        let staff = rng.random_range(14..420);
-        let sites = rng.random_range(2..9);
+        let staff: u32 = rng.random_range(14..420);
+        let sites: u32 = rng.random_range(2..9);
         let phone = format!(
             "+{} {} {:03} {:03}",
             rng.random_range(31..49),
@@ -296,102 +299,33 @@ impl Look {
             rng.random_range(100..999),
             rng.random_range(100..999)
         );
-        let lead = [
-            format!(
-                "{company} has worked with customers in the region since {year}. {}",
-                one(
-                    rng,
-                    &[
-                        "We keep things simple and deliver on time.",
-                        "Most of them have stayed with us for decades.",
-                        "We grew up with their questions, and it shows.",
-                        "Reliability is what they call us for."
-                    ]
-                )
-            ),
-            format!(
-                "{} {company}.",
-                one(rng, &["Welcome to the pages of", "You have reached", "Good to see you at", "This is the home of"])
-            ),
-            format!("What began in {year} as a workshop of three is today a company of {staff} people at {sites} locations."),
-        ];
-        let promise = [
-            "Our teams plan, deliver and look after what they build.",
-            "A personal contact answers within one working day.",
-            "Every order is checked by two pairs of eyes before it leaves the house.",
-            "Quality management follows ISO 9001, audited every year.",
-            "Short distances inside the company keep answers quick.",
-            "We invest in training: one in eight colleagues is an apprentice.",
-        ];
-        let mut promises: Vec<String> = promise.iter().map(|p| (*p).to_owned()).collect();
-        for _ in 0..3 {
-            let n = rng.random_range(0..promises.len());
-            promises.remove(n);
+        let town = one(
+            rng,
+            &[
+                "Northfield", "Altstadt", "Villanueva", "Saint-Pierre", "Oosterhout", "Westbridge", "Marlow", "Neustadt", "Torres", "Beaulieu",
+                "Kerkrade", "Ashford", "Lindau", "Alcoy", "Vernon", "Zwolle",
+            ],
+        )
+        .to_owned();
+        let facts = Facts { company: escaped(company.as_bytes()), year, staff, sites, town };
+        let mut home = vec![prose::welcome(rng, &facts)];
+        if rng.random_range(0..2) == 0 {
+            home.push(prose::origin(rng, &facts));
         }
-        let news = format!(
-            "{}: {}",
-            one(rng, &["News", "Notice", "Please note"]),
-            one(
-                rng,
-                &[
-                    "our office is closed between the holidays.",
-                    "the customer portal moves to a new address next quarter.",
-                    "we are looking for colleagues in accounting and in the field.",
-                    "new opening hours of the goods reception apply from the first of the month."
-                ]
-            )
-        );
-        let mut home: Vec<String> = lead.into_iter().skip(rng.random_range(0..2)).collect();
-        home.extend(promises.clone());
-        home.push(news);
-        let about = vec![
-            format!("{company} was founded in {year}. Today {staff} people work for us at {sites} sites."),
-            one(
-                rng,
-                &[
-                    "The company is still owned by the founding family.",
-                    "Since the merger we are part of a group of independent firms.",
-                    "The partners work in the business every day.",
-                ],
-            )
-            .to_owned(),
-            promises.first().cloned().unwrap_or_default(),
-        ];
-        let line = [
-            "Planning and advice",
-            "Installation and commissioning",
-            "Maintenance contracts",
-            "Spare parts and repair",
-            "Storage and distribution",
-            "Customs and export papers",
-            "Training on site",
-            "Round-the-clock hotline",
-        ];
-        let offer = (0..4)
-            .map(|_| {
-                format!(
-                    "{}: {}",
-                    one(rng, &line),
-                    one(
-                        rng,
-                        &[
-                            "on request.",
-                            "at fixed prices.",
-                            "for existing customers.",
-                            "all over the region.",
-                            "with a guarantee of three years."
-                        ]
-                    )
-                )
-            })
-            .collect();
+        for _ in 0..rng.random_range(2..5) {
+            home.push(prose::promise(rng, &facts));
+        }
+        home.push(prose::news(rng, &facts));
+        let about =
+            vec![prose::origin(rng, &facts), prose::today(rng, &facts), prose::owners(rng, &facts), prose::promise(rng, &facts)];
+        let offer = (0..rng.random_range(3..7)).map(|_| prose::offer(rng, &facts)).collect();
         let contact = vec![
             format!(
                 "{company}<br>{} {}<br>{} {}",
-                one(rng, &["Harbour Road", "Station Street", "Mill Lane", "Industriestrasse", "Calle Mayor", "Rue du Port", "Kanaalweg"]),
+                one(rng, &["Harbour Road", "Long Acre", "Am Bahnhof", "Foundry Lane", "Station Street", "Mill Lane", "Industriestrasse", "Calle Mayor", "Rue du Port", "Kanaalweg"]),
                 rng.random_range(1..180),
                 rng.random_range(10_000..99_000),
-                one(rng, &["Northfield", "Altstadt", "Villanueva", "Saint-Pierre", "Oosterhout", "Westbridge"])
+                facts.town
             ),
             format!("Phone {phone}"),
             format!("<a href=\"mailto:info@{mail}\">info@{mail}</a>"),
@@ -426,7 +360,12 @@ impl Look {
         );
         let generator = (rng.random_range(0..3) == 0).then(|| format!("Hugo 0.{}.{}", rng.random_range(80..125), rng.random_range(0..4)));
         let home_title = one(rng, &["Home", "Welcome", "Start"]).to_owned();
-        Self { company, assets, css, home_title, home, about, offer_title: offer_title.into(), offer_slug, offer, contact, generator }
+        let hidden = format!(
+            "{}{}",
+            one(rng, &["intern", "old", "bak", "archive", "test", "staging", "print", "stats", "files", "portal"]),
+            one(rng, &["", "1", "2", "_old", "-new", "2019", "2021", "-en"])
+        );
+        Self { company, hidden, assets, css, home_title, home, about, offer_title: offer_title.into(), offer_slug, offer, contact, generator }
     }
 
     fn page(&self, title: &str, paragraphs: &[String]) -> String {
@@ -445,4 +384,37 @@ pub(super) fn stamp(at: Micros) -> String {
     let seconds = at.seconds();
     let (y, m, d) = civil(seconds.div_euclid(86_400));
     format!("{y}-{m:02}-{d:02} {:02}:{:02}:{:02}", seconds.rem_euclid(86_400) / 3600, seconds.rem_euclid(3600) / 60, seconds.rem_euclid(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::rehearse;
+    use std::collections::HashMap;
+
+    #[test]
+    fn fifty_sites_share_no_sentence() {
+        let mut said: HashMap<String, usize> = HashMap::new();
+        for n in 0..50u8 {
+            let mut persona = rehearse::persona();
+            persona.seed = [n; 32];
+            // The least distinct case: the same company everywhere.
+            let visit = rehearse::visit(persona, "http");
+            let site = Site::build(&visit);
+            let mut own: Vec<String> = Vec::new();
+            for file in site.files.values().filter(|f| f.kind == "text/html") {
+                let text = String::from_utf8_lossy(&file.bytes).into_owned();
+                for paragraph in text.split("<p>").skip(1).filter_map(|p| p.split("</p>").next()) {
+                    own.extend(paragraph.split_inclusive(". ").map(|s| s.trim().to_owned()).filter(|s| s.len() > 12 && !s.contains("href")));
+                }
+            }
+            assert!(own.len() >= 10, "{own:?}");
+            own.sort();
+            own.dedup();
+            for sentence in own {
+                let before = said.insert(sentence.clone(), usize::from(n));
+                assert_eq!(before, None, "{sentence}");
+            }
+        }
+    }
 }

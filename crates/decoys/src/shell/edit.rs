@@ -49,6 +49,27 @@ enum Key {
     Interrupt,
     Eof,
     Hangup,
+    /// `ESC [ 200 ~`: what follows up to `ESC [ 201 ~` was pasted.
+    Paste,
+}
+
+/// Tells the terminal to mark what is pasted, and that a line is over.
+const PASTE_ON: &[u8] = b"\x1b[?2004h";
+const PASTE_OFF: &[u8] = b"\x1b[?2004l\r";
+
+/// Whether readline has the terminal mark pasted text: bash 5.1 and later do, at terminals they know.
+fn marks_paste(sh: &Sh) -> bool {
+    let d = &sh.k.fs.persona().distro;
+    let major = d.version_id.split('.').next().and_then(|v| v.parse::<u32>().ok()).unwrap_or(u32::MAX);
+    let recent = match d.id.as_str() {
+        "debian" => major >= 12,
+        "ubuntu" => major >= 22,
+        "rocky" | "rhel" | "almalinux" => major >= 9,
+        "centos" => false,
+        _ => true,
+    };
+    let term = sh.vars.str(b"TERM").unwrap_or_default();
+    sh.flavor == Flavor::Bash && recent && !matches!(term, b"" | b"dumb" | b"network" | b"unknown")
 }
 
 /// Reads one line with a prompt.
@@ -63,6 +84,10 @@ pub(crate) async fn line(sh: &mut Sh, prompt: &[u8]) -> Typed {
             s.eof = 0;
         }
     }
+    let marks = marks_paste(sh);
+    if marks {
+        k.print(PASTE_ON);
+    }
     k.print(prompt);
     let mut e =
         Editor { k: Arc::clone(&k), prompt, text: Vec::new(), at: 0, yank: Vec::new(), row: sh.history.len(), kept: Vec::new(), tabs: 0 };
@@ -74,19 +99,36 @@ pub(crate) async fn line(sh: &mut Sh, prompt: &[u8]) -> Typed {
         match key {
             Key::Hangup => return Typed::Hangup,
             Key::Interrupt => {
-                k.print(b"^C\n");
+                k.print(b"^C");
+                if marks {
+                    k.print(PASTE_OFF);
+                    k.print(PASTE_ON);
+                    k.print(PASTE_OFF);
+                }
+                k.print(b"\n");
                 return Typed::Interrupt;
+            }
+            Key::Paste => {
+                let text = e.pasted().await;
+                e.insert(&text);
             }
             Key::Eof => return if e.text.is_empty() { Typed::Eof } else { Typed::Line(e.text) },
             Key::Byte(b'\r' | b'\n') => {
                 e.end();
                 k.print(b"\n");
+                if marks {
+                    k.print(PASTE_OFF);
+                }
                 let mut s = k.state.lock();
                 s.last_input = s.now;
                 return Typed::Line(e.text);
             }
             Key::Byte(4) => {
                 if e.text.is_empty() {
+                    if marks {
+                        k.print(PASTE_OFF);
+                        k.print(b"\n");
+                    }
                     return Typed::Eof;
                 }
                 e.delete();
@@ -280,6 +322,7 @@ impl Editor<'_> {
                                     b"1" | b"7" => Key::Home,
                                     b"4" | b"8" => Key::End,
                                     b"3" => Key::Delete,
+                                    b"200" => Key::Paste,
                                     _ => Key::Other,
                                 },
                                 _ => Key::Other,
@@ -296,6 +339,21 @@ impl Editor<'_> {
             Key::Byte(_) => Key::Other,
             other => other,
         }
+    }
+
+    /// Everything up to the mark that ends a paste; a carriage return is a new line in it.
+    async fn pasted(&self) -> Vec<u8> {
+        const END: &[u8] = b"\x1b[201~";
+        let mut text = Vec::new();
+        while text.len() < LONGEST {
+            let Key::Byte(b) = self.raw().await else { break };
+            text.push(if b == b'\r' { b'\n' } else { b });
+            if text.ends_with(END) {
+                text.truncate(text.len() - END.len());
+                break;
+            }
+        }
+        text
     }
 
     fn back(&self, n: usize) {

@@ -94,11 +94,24 @@ pub(crate) fn begin(k: Arc<Kernel>, login: Login) -> Boxed<'static, i32> {
 fn enter(k: &Kernel, login: &Login, account: &model::Account) -> u32 {
     let mut live = k.fs.live.lock();
     let start = live.now;
-    let listener = live.procs.values().find(|p| p.comm == b"sshd" || p.comm == b"inetutils-inetd").map_or(1, |p| p.pid);
+    let ssh = login.service == "ssh";
+    let busybox = account.shell.ends_with("/ash") || k.fs.persona().distro.id == "alpine";
+    let netkit = k.fs.persona().service("telnet").is_some_and(|s| s.software.product.contains("netkit"));
+    let server = match (ssh, busybox, netkit) {
+        (true, ..) => "sshd",
+        (_, true, _) => "busybox",
+        (_, _, true) => "in.telnetd",
+        _ => "telnetd",
+    };
+    let listens = |p: &Process| match server {
+        "sshd" => p.comm == b"sshd",
+        "busybox" => p.comm == b"telnetd" || p.args.first().is_some_and(|a| a.ends_with(b"telnetd")),
+        _ => p.comm == b"inetutils-inetd",
+    };
+    let listener = live.procs.values().find(|p| listens(p)).map_or(1, |p| p.pid);
     let parent = live.fresh_pid();
     let tty = login.tty.as_ref().map(|t| t.name.clone());
     let where_ = tty.clone().unwrap_or_else(|| "notty".into());
-    let ssh = login.service == "ssh";
     let title = |text: String| vec![text.into_bytes()];
     let process = |pid: u32,
                    ppid: u32,
@@ -148,33 +161,29 @@ fn enter(k: &Kernel, login: &Login, account: &model::Account) -> u32 {
             ));
         }
     } else {
-        live.add(process(
-            parent,
-            listener,
-            "root",
-            0,
-            None,
-            "S",
-            b"in.telnetd",
-            title("in.telnetd".into()),
-            b"/usr/sbin/telnetd",
-            3_100,
-            2_300,
-        ));
-        owner = live.fresh_pid();
-        live.add(process(
-            owner,
-            parent,
-            "root",
-            0,
-            tty.clone(),
-            "Ss",
-            b"login",
-            title("login -p --".into()),
-            b"/usr/bin/login",
-            8_900,
-            4_100,
-        ));
+        let host = live.peer.ip();
+        let (comm, line): (&[u8], Vec<&str>) = match server {
+            "telnetd" => (b"telnetd", vec!["telnetd"]),
+            _ => (b"in.telnetd", vec!["in.telnetd:"]),
+        };
+        let mut args: Vec<Vec<u8>> = line.iter().map(|w| w.as_bytes().to_vec()).collect();
+        if server == "in.telnetd" {
+            args.push(host.to_string().into_bytes());
+        }
+        if server == "busybox" {
+            // The daemon itself keeps the line; `login` is its child.
+            owner = listener;
+        } else {
+            live.add(process(parent, listener, "root", 0, None, "Ss", comm, args, b"/usr/sbin/telnetd", 4_684, 3_300));
+        }
+        let login_pid = live.fresh_pid();
+        let args = match server {
+            "busybox" => vec![b"login".to_vec()],
+            "telnetd" => ["/bin/login", "-p", "-h"].iter().map(|w| w.as_bytes().to_vec()).chain([host.to_string().into_bytes()]).collect(),
+            _ => [b"/bin/login".to_vec(), b"-h".to_vec(), host.to_string().into_bytes(), b"-p".to_vec()].to_vec(),
+        };
+        live.add(process(login_pid, owner, "root", 0, tty.clone(), "Ss", b"login", args, b"/usr/bin/login", 8_900, 4_100));
+        owner = login_pid;
     }
     let shell = live.fresh_pid();
     let base = account.shell.rsplit('/').next().unwrap_or("sh").to_owned();
@@ -183,7 +192,7 @@ fn enter(k: &Kernel, login: &Login, account: &model::Account) -> u32 {
         None => title(format!("-{base}")),
     };
     let mut p =
-        process(shell, owner, &account.name, account.uid, tty.clone(), "Ss", base.as_bytes(), args, account.shell.as_bytes(), 8_100, 5_100);
+        process(shell, owner, &account.name, account.uid, tty.clone(), if ssh { "Ss" } else { "S" }, base.as_bytes(), args, account.shell.as_bytes(), 8_100, 5_100);
     p.cwd = account.home.clone().into_bytes();
     live.add(p);
     live.shell_pid = shell;
@@ -200,7 +209,7 @@ fn enter(k: &Kernel, login: &Login, account: &model::Account) -> u32 {
         peer: Some(peer),
         backlog: 0,
         pid: parent,
-        name: if ssh { "sshd".into() } else { "in.telnetd".into() },
+        name: if server == "busybox" { "telnetd".into() } else { server.into() },
         fd: if ssh { 4 } else { 0 },
         uid: 0,
         inode,
@@ -316,6 +325,10 @@ fn environment(k: &Kernel, login: &Login, account: &model::Account, family: Fami
     }
     if account.uid != 0 || family != Family::Alpine {
         env.push(("MAIL".into(), format!("/var/mail/{}", account.name)));
+    }
+    if login.service == "telnet" && family != Family::Alpine {
+        env.push(("HUSHLOGIN".into(), "FALSE".into()));
+        env.push(("REMOTEHOST".into(), live.peer.ip().to_string()));
     }
     if login.service == "ssh" {
         env.push(("SSH_CLIENT".into(), format!("{} {} {}", live.peer.ip(), login.peer_port, live.local.port())));

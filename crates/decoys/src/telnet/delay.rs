@@ -1,59 +1,19 @@
-//! How long PAM lets a refused visitor wait: the asked time, half more or half less, by a generator that the second
-//! of the attempt seeds. Whoever watches the clock can compute it, so it is computed here too.
+//! How long PAM lets a refused visitor wait: the asked time, up to half more or half less, by a generator that the
+//! second of the attempt seeds. Whoever watches the clock can compute it, so it is computed here too.
 
 use std::time::Duration;
-
-/// The C library's additive feedback generator as `srandom` leaves it.
-struct Feedback(Vec<i32>);
-
-impl Feedback {
-    fn seeded(seed: u32) -> Self {
-        let mut word = i64::from(i32::from_ne_bytes(seed.max(1).to_ne_bytes()));
-        let mut words = Vec::with_capacity(400);
-        words.push(narrow(word));
-        for _ in 1..31 {
-            word = 16_807 * (word % 127_773) - 2_836 * (word / 127_773);
-            if word < 0 {
-                word += 2_147_483_647;
-            }
-            words.push(narrow(word));
-        }
-        let mut all = Self(words);
-        for back in 31..34usize {
-            let value = all.0.get(back - 31).copied().unwrap_or_default();
-            all.0.push(value);
-        }
-        for _ in 0..310 {
-            all.step();
-        }
-        all
-    }
-
-    fn step(&mut self) -> i32 {
-        let at = self.0.len();
-        let word = |back: usize| at.checked_sub(back).and_then(|i| self.0.get(i)).copied().unwrap_or_default();
-        let next = word(31).wrapping_add(word(3));
-        self.0.push(next);
-        next
-    }
-
-    /// 0 to 1.
-    fn fraction(&mut self) -> f64 {
-        let bits = u32::from_ne_bytes(self.step().to_ne_bytes()) >> 1;
-        f64::from(bits) / 2_147_483_647.0
-    }
-}
-
-fn narrow(word: i64) -> i32 {
-    i32::try_from(word).unwrap_or_default()
-}
 
 /// The wait for an attempt that began in `second` (UNIX time), if `asked` was asked for.
 pub(super) fn failure(second: i64, asked: Duration) -> Duration {
     let [a, b, c, d, ..] = second.to_le_bytes();
-    let mut source = Feedback::seeded(u32::from_le_bytes([a, b, c, d]));
-    let sum: f64 = (0..3).map(|_| source.fraction()).sum();
-    asked.mul_f64(0.5 + sum / 3.0)
+    let mut state = u32::from_le_bytes([a, b, c, d]);
+    let mut sum = 0u32;
+    for _ in 0..3 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        sum += state / 10 % 1_000_000;
+    }
+    // The mean of three values below a million is what is added to a half.
+    asked * (1_500_000 + sum) / 3_000_000
 }
 
 #[cfg(test)]
@@ -61,17 +21,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_generator_is_the_c_librarys() {
-        let mut one = Feedback::seeded(1);
-        let first: Vec<u32> = (0..3).map(|_| u32::from_ne_bytes(one.step().to_ne_bytes()) >> 1).collect();
-        assert_eq!(first, [1_804_289_383, 846_930_886, 1_681_692_777]);
+    fn waits_stay_within_a_half_and_depend_on_the_second() {
+        let three = Duration::from_secs(3);
+        for second in 1_772_442_900..1_772_443_200 {
+            let wait = failure(second, three);
+            assert!(wait >= Duration::from_millis(1_500) && wait <= Duration::from_millis(4_500));
+            assert_ne!(wait, failure(second + 1, three));
+        }
     }
 
     #[test]
-    fn waits_stay_within_a_half() {
-        for second in 1_772_442_900..1_772_443_200 {
-            let wait = failure(second, Duration::from_secs(3));
-            assert!(wait >= Duration::from_millis(1_500) && wait <= Duration::from_millis(4_500));
-        }
+    fn waits_are_pams() {
+        // Worked out by hand from the recurrence for second 0: 1013904223, 1196435762, 3519870697.
+        let sum: u64 = [1_013_904_223u64, 1_196_435_762, 3_519_870_697].iter().map(|s| s / 10 % 1_000_000).sum();
+        assert_eq!(failure(0, Duration::from_secs(3)).as_micros(), u128::from(1_500_000 + sum));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{
     busybox,
     face::{Asker, Face},
-    login::{Login, Next},
+    login::{Login, Named, Next},
     message::{DM_FRAME, Ear, IAC, Item, command, option},
     options::{Effect, Options},
     terminal::Terminal,
@@ -45,6 +45,8 @@ pub(super) struct Telnet {
     /// Typed before `login` started.
     early: Vec<u8>,
     size: (u16, u16),
+    /// Whom the client named, for servers that ask on for that name.
+    named: Option<Vec<u8>>,
     /// What the client offered and answered, for the record.
     offers: Vec<u8>,
     /// When the shell wants to be woken.
@@ -71,6 +73,7 @@ impl Telnet {
             step: Step::Talking,
             early: Vec::new(),
             size: (0, 0),
+            named: None,
             offers: Vec::new(),
             wake: None,
             armed: None,
@@ -83,13 +86,20 @@ impl Telnet {
 
     /// Starts `login`, which prompts a moment later.
     fn start_login(&mut self, out: &mut Reply) {
-        out.send(&self.face.banner(&self.visit.persona));
+        if self.named.is_none() {
+            out.send(&self.face.banner(&self.visit.persona));
+        }
         if !self.offers.is_empty() {
             out.note(Saw::noted("telnet_client", [("options", &self.offers), ("term", self.options.term.as_bytes())]));
         }
         let now = out.now();
         let ready = now.plus(moment(out, 7_000, 6_000));
-        let login = Login::new(Asker::of(self.face, &self.visit.persona), self.host(), now, ready);
+        let named = match self.named.take() {
+            Some(name) if name.first() == Some(&b'-') => Named::Option,
+            Some(name) if !name.is_empty() => Named::Somebody(name),
+            _ => Named::Nobody,
+        };
+        let login = Login::new(Asker::of(self.face, &self.visit.persona), self.host(), named, now, ready);
         self.step = Step::Login(Box::new(login));
         let early = std::mem::take(&mut self.early);
         self.type_in(&early, out);
@@ -220,7 +230,12 @@ impl Telnet {
             }
             Effect::Strip(on) => self.terminal.strip = on,
             Effect::Size(cols, rows) => self.resize(cols, rows, out),
-            Effect::Environment(list) => environment(&list, out),
+            Effect::Environment(list) => {
+                let user = environment(&list, out);
+                if self.face == Face::Netkit && matches!(self.step, Step::Talking) {
+                    self.named = user.or(self.named.take());
+                }
+            }
             Effect::Display(display) => out.note(Saw::noted("x11_display", [("display", &display)])),
             Effect::Speed(speed) => out.note(Saw::noted("terminal_speed", [("speed", &speed)])),
             Effect::Authentication(body) => out.note(Saw::noted("telnet_authentication", [("body", &body)])),
@@ -262,6 +277,15 @@ impl Telnet {
 
     /// Before `login` runs these servers flush what was typed to descriptor 0, which is the visitor's own line.
     fn flush_early(&mut self, code: u8, typed: &mut Vec<u8>, out: &mut Reply) {
+        if self.face == Face::Netkit {
+            // It looks up the terminal's characters before there is a terminal, and falls.
+            match code {
+                command::EC | command::EL => self.leave(out),
+                command::BREAK | command::ABORT => typed.push(QUIT),
+                _ => {}
+            }
+            return;
+        }
         let types: &[u8] = match code {
             // The terminal's own characters are not known yet.
             command::IP => &[ERASE],
@@ -290,6 +314,9 @@ impl Telnet {
                 }
                 Some(Item::Command(code)) => {
                     self.command(code, &mut typed, &mut said, out);
+                    if matches!(self.step, Step::Over) {
+                        return;
+                    }
                     None
                 }
                 Some(Item::Verb(verb, which)) => {
@@ -432,18 +459,23 @@ fn encode(text: &[u8], raw: bool, out: &mut Reply) {
     out.send(&said);
 }
 
-/// Notes the variables of a NEW-ENVIRON list (RFC 1572 §6).
-fn environment(list: &[u8], out: &mut Reply) {
+/// Notes the variables of a NEW-ENVIRON list (RFC 1572 §6). The value of `USER`, if it is there.
+fn environment(list: &[u8], out: &mut Reply) -> Option<Vec<u8>> {
+    let mut user = None;
     for one in list.split(|b| matches!(*b, 0 | 3)).filter(|v| !v.is_empty()).take(MOST_VARIABLES) {
         let mut halves = one.splitn(2, |b| *b == 1);
         let name = halves.next().unwrap_or_default();
         let value = halves.next().unwrap_or_default();
         out.note(Saw::noted("env", [("name", name), ("value", value)]));
-        // Older packages hand this to `login` as an option: a way in without a password.
-        if name.eq_ignore_ascii_case(b"USER") && value.first() == Some(&b'-') {
-            out.note(Saw::noted("login_option_injection", [("value", value)]));
+        if name == b"USER" {
+            // Older packages hand this to `login` as an option: a way in without a password.
+            if value.first() == Some(&b'-') {
+                out.note(Saw::noted("login_option_injection", [("value", value)]));
+            }
+            user = Some(value.to_vec());
         }
     }
+    user
 }
 
 /// A time of at least `least` microseconds, up to `more` more.

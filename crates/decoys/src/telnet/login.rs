@@ -32,6 +32,7 @@ pub(super) struct Login {
     empty: u32,
     /// BusyBox reads on after `^D` within a line.
     partial: Vec<u8>,
+    named: Named,
     /// When it gives up on the visitor.
     deadline: Micros,
     /// When the current attempt began.
@@ -50,6 +51,18 @@ enum Step {
     Welcome(Micros, Box<Account>),
     /// The last words are said; it lingers until then.
     Leaving(Micros),
+    /// Says nothing any more, as netkit's does to a name that looks like an option.
+    Deaf,
+}
+
+/// Who is to be asked for, if the client named somebody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Named {
+    #[default]
+    Nobody,
+    Somebody(Vec<u8>),
+    /// A name that looks like an option.
+    Option,
 }
 
 /// What is to be done next.
@@ -62,7 +75,7 @@ pub(super) enum Next {
 
 impl Login {
     /// A `login` that begins to prompt at `ready`.
-    pub(super) fn new(asker: Asker, host: &str, now: Micros, ready: Micros) -> Self {
+    pub(super) fn new(asker: Asker, host: &str, named: Named, now: Micros, ready: Micros) -> Self {
         Self {
             asker,
             prompt: format!("{host} login: ").into_bytes(),
@@ -70,6 +83,7 @@ impl Login {
             failures: 0,
             empty: 0,
             partial: Vec::new(),
+            named,
             deadline: now.plus(TIMEOUT),
             began: now,
         }
@@ -79,7 +93,7 @@ impl Login {
     pub(super) fn go_on(&mut self, terminal: &mut Terminal, visit: &Visit, out: &mut Reply) -> Next {
         loop {
             let now = out.now();
-            if now >= self.deadline && !matches!(self.step, Step::Leaving(_) | Step::Welcome(..)) {
+            if now >= self.deadline && !matches!(self.step, Step::Leaving(_) | Step::Welcome(..) | Step::Deaf) {
                 terminal.print(match self.asker {
                     Asker::Shadow => b"\nLogin timed out after 60 seconds.\n".as_slice(),
                     Asker::UtilLinux => b"login: timed out after 60 seconds\n",
@@ -91,7 +105,18 @@ impl Login {
                 Step::Starting(at) | Step::Refused(at) | Step::Welcome(at, _) | Step::Leaving(at) if now < *at => {
                     return Next::Wait((*at).min(self.deadline.max(now)));
                 }
-                Step::Starting(_) => self.ask(terminal, now),
+                Step::Starting(_) => match std::mem::take(&mut self.named) {
+                    Named::Nobody => self.ask(terminal, now),
+                    Named::Somebody(name) => {
+                        self.began = now;
+                        self.ask_password(name, terminal);
+                    }
+                    Named::Option => {
+                        terminal.print(b"I don't hear you!\r\n");
+                        self.step = Step::Deaf;
+                    }
+                },
+                Step::Deaf => return Next::Wait(self.deadline.plus(Duration::from_secs(86_400))),
                 Step::Refused(_) => self.refuse(terminal, now),
                 Step::Welcome(_, account) => return Next::Enter(account.clone()),
                 Step::Leaving(_) => return Next::Leave,
@@ -222,7 +247,7 @@ impl Login {
 
     fn wait_refused(&mut self, out: &mut Reply) {
         let asked = Duration::from_secs(if self.asker == Asker::UtilLinux { 2 } else { 3 });
-        let hashing = Duration::from_micros(2_000 + u64::from(out.rng().next_u32() % 6_000));
+        let hashing = Duration::from_micros(12_000 + u64::from(out.rng().next_u32() % 9_000));
         let wait = if self.asker == Asker::BusyBox { asked } else { delay::failure(self.began.seconds(), asked) };
         self.step = Step::Refused(out.now().plus(wait + hashing));
     }

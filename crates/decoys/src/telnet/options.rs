@@ -142,6 +142,8 @@ pub(super) struct Options {
     pub(super) term: String,
     /// The visitor neither edits lines nor pretends to.
     plain: bool,
+    /// It pretends: it agreed to a timing mark.
+    pretends: bool,
     /// It agreed to edit lines.
     lines: bool,
     /// Whether we told it which key resumes stopped output.
@@ -161,6 +163,7 @@ impl Options {
             told: [false; 256],
             term: "network".into(),
             plain: false,
+            pretends: false,
             lines: false,
             resumes: false,
             characters: Characters::default(),
@@ -352,8 +355,10 @@ impl Options {
         let mut effect = None;
         let mut after: &[u8] = &[];
         if self.half_mut(false, o).heard(true) {
-            if self.half(false, o).wanted {
+            let half = self.half(false, o);
+            if half.wanted {
                 match o {
+                    _ if half.holds => {}
                     option::LINEMODE => {
                         self.lines = true;
                         after = &[option::LINEMODE];
@@ -369,13 +374,13 @@ impl Options {
                     }
                     option::TM => {
                         if !netkit && !self.lines {
-                            self.plain = false;
+                            (self.plain, self.pretends) = (false, true);
                             self.will_not(option::SGA, out);
                         }
                         return None;
                     }
                     option::LINEMODE => {
-                        after = &[option::LINEMODE];
+                        after = if self.pretends { &[] } else { &[option::LINEMODE] };
                         !netkit
                     }
                     option::SGA
@@ -445,8 +450,10 @@ impl Options {
                 }
             } else if o == option::TM && self.face != Face::Netkit && !self.lines {
                 self.plain = true;
-                self.will(option::SGA, out);
-                self.will(option::ECHO, out);
+                let order = if std::mem::take(&mut self.pretends) { [option::ECHO, option::SGA] } else { [option::SGA, option::ECHO] };
+                for o in order {
+                    self.will(o, out);
+                }
             }
         }
         self.half_mut(false, o).holds = false;
@@ -498,8 +505,13 @@ impl Options {
             }
             let half = self.half_mut(true, o);
             half.wanted = false;
-            if half.holds {
+            let held = std::mem::replace(&mut half.holds, false);
+            if held {
                 out.extend_from_slice(&[IAC, WONT, o]);
+            }
+            if held && o == option::SGA && self.face == Face::Netkit && self.ready() {
+                // It wants no half-duplex terminal once there is one.
+                self.will(o, out);
             }
         }
         self.half_mut(true, o).holds = false;
@@ -536,7 +548,7 @@ impl Options {
                 self.report(out);
                 None
             }
-            option::LINEMODE if self.theirs(o) && value.first() == Some(&SLC) => {
+            option::LINEMODE if self.theirs(o) && self.face != Face::Netkit && value.first() == Some(&SLC) => {
                 if self.ready() {
                     self.answer_characters(rest, out);
                 } else if self.deferred.len() < 4 {

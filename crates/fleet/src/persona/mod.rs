@@ -230,8 +230,8 @@ fn services(persona: &Persona, plan: &Planned) -> Vec<Service> {
         .collect()
 }
 
-/// The persona with what the operator set for its accounts: `password` (root), `user` and `user_password` of ssh and
-/// telnet. `own` are the accounts it was generated with, so that a knob taken back gives the old password again.
+/// The persona with what the operator set: `password` (root), `user` and `user_password` of ssh and telnet, and
+/// `hostname`. `own` are the accounts it was generated with, so that a knob taken back gives the old password again.
 pub fn with_knobs(mut persona: Persona, own: &[model::Account], plan: &Planned) -> Persona {
     persona.accounts = own.to_vec();
     apply_knobs(&mut persona, plan);
@@ -240,6 +240,9 @@ pub fn with_knobs(mut persona: Persona, own: &[model::Account], plan: &Planned) 
 
 fn apply_knobs(persona: &mut Persona, plan: &Planned) {
     for service in plan.services.iter().filter(|s| matches!(s.name.as_str(), "ssh" | "telnet")) {
+        if let Some(name) = service.knobs.get("hostname").filter(|n| labels(n)) {
+            persona.hostname.clone_from(name);
+        }
         if let Some(password) = service.knobs.get("password")
             && let Some(root) = persona.accounts.first_mut()
         {
@@ -269,6 +272,15 @@ fn apply_knobs(persona: &mut Persona, plan: &Planned) {
             sudo: true,
         });
     }
+}
+
+/// Whether `name` can be a host name: one label of RFC 1123.
+fn labels(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 63
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// Whether `name` can be a login name (`useradd`'s rule).

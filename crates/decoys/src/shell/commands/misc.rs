@@ -889,6 +889,54 @@ fn units(p: &Proc) -> Vec<(&'static str, &'static str, bool)> {
     list
 }
 
+/// `journalctl`: the system's log in its short form.
+async fn journal(p: &mut Proc) -> i32 {
+    let words = p.words();
+    let log = p.fs().read(&crate::shell::Who::root(), b"/var/log/syslog").unwrap_or_default();
+    let valued = |short: &str, long: &str| {
+        words.iter().enumerate().find_map(|(at, w)| {
+            if w == short || w == long {
+                words.get(at + 1).cloned()
+            } else {
+                w.strip_prefix(long)
+                    .and_then(|r| r.strip_prefix('='))
+                    .or_else(|| w.strip_prefix(short).filter(|r| !r.is_empty() && !w.starts_with("--")))
+                    .map(str::to_owned)
+            }
+        })
+    };
+    let unit = valued("-u", "--unit").map(|u| u.trim_end_matches(".service").to_owned());
+    let most = valued("-n", "--lines").and_then(|n| n.parse::<usize>().ok()).unwrap_or(usize::MAX);
+    let all = text(&log);
+    let lines: Vec<String> = all
+        .lines()
+        .filter(|l| unit.as_ref().is_none_or(|u| l.contains(&format!(" {u}[")) || l.contains(&format!("{u}.service"))))
+        .map(short_stamp)
+        .collect();
+    if lines.is_empty() {
+        p.out("-- No entries --\n");
+    }
+    let order: Vec<&String> = lines.iter().skip(lines.len().saturating_sub(most)).collect();
+    let back = words.iter().any(|w| w == "-r" || w == "--reverse");
+    for l in order.iter().rev().filter(|_| back).chain(order.iter().filter(|_| !back)) {
+        p.out(format!("{l}\n"));
+    }
+    0
+}
+
+/// `2026-03-02T09:15:00.123456+01:00 host …` as `Mar 02 09:15:00 host …`.
+fn short_stamp(line: &str) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let short = || {
+        let (stamp, rest) = line.split_once(' ')?;
+        let (date, time) = stamp.split_once('T')?;
+        let mut parts = date.split('-').skip(1);
+        let month = MONTHS.get(parts.next()?.parse::<usize>().ok()?.checked_sub(1)?)?;
+        Some(format!("{month} {} {} {rest}", parts.next()?, time.get(..8)?))
+    };
+    short().unwrap_or_else(|| line.to_owned())
+}
+
 /// `systemctl`, `service`, `journalctl`, `reboot` and friends.
 pub(crate) async fn systemctl(p: &mut Proc) -> i32 {
     let name = p.name();
@@ -923,16 +971,7 @@ pub(crate) async fn systemctl(p: &mut Proc) -> i32 {
         return 0;
     }
     if name == "journalctl" {
-        let persona = std::sync::Arc::clone(p.fs().persona());
-        let log = p.fs().read(&crate::shell::Who::root(), b"/var/log/syslog").unwrap_or_default();
-        let _ = persona;
-        let n = p.words().iter().position(|w| w == "-n").and_then(|at| p.words().get(at + 1).and_then(|v| v.parse::<usize>().ok())).unwrap_or(1000);
-        let all = text(&log);
-        let lines: Vec<&str> = all.lines().collect();
-        for l in lines.iter().skip(lines.len().saturating_sub(n)) {
-            p.out(format!("{l}\n"));
-        }
-        return 0;
+        return journal(p).await;
     }
     let (verb, unit) = if name == "service" {
         if p.words().iter().any(|w| w == "--status-all") {

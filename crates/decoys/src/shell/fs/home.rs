@@ -2,7 +2,7 @@
 
 use model::Persona;
 
-use super::{image::Furnish, skeleton::Family};
+use super::{dotfiles, image::Furnish, skeleton::Family};
 
 /// Puts root's and the users' homes into the image.
 pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i64, boot: i64) {
@@ -21,33 +21,8 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i6
             continue;
         }
         let home = a.home.trim_end_matches('/');
-        let rc = if family == Family::Rhel {
-            "# .bashrc\n\nif [ -f /etc/bashrc ]; then\n\t. /etc/bashrc\nfi\n"
-        } else {
-            "case $- in\n    *i*) ;;\n      *) return;;\nesac\n\nHISTCONTROL=ignoreboth\nHISTSIZE=1000\nHISTFILESIZE=2000\n\nalias ll='ls -l'\n"
-        };
-        f.file(
-            &format!("{home}/.bashrc"),
-            0o644,
-            own,
-            made,
-            if a.uid == 0 && family != Family::Rhel { "# ~/.bashrc: run by bash for shells that are not login shells\n" } else { rc },
-        );
-        f.file(
-            &format!("{home}/.profile"),
-            0o644,
-            own,
-            made,
-            "if [ \"$BASH\" ]; then\n  if [ -f ~/.bashrc ]; then\n    . ~/.bashrc\n  fi\nfi\n\nmesg n 2> /dev/null || true\n",
-        );
-        if a.uid != 0 {
-            f.file(
-                &format!("{home}/.bash_logout"),
-                0o644,
-                own,
-                made,
-                "if [ \"$SHLVL\" = 1 ]; then\n    [ -x /usr/bin/clear_console ] && /usr/bin/clear_console -q\nfi\n",
-            );
+        for (name, text) in dotfiles::of(family, a.uid == 0) {
+            f.file(&format!("{home}/{name}"), 0o644, own, made, text);
         }
     }
 }

@@ -178,24 +178,64 @@ fn syslog(persona: &Persona, now: Micros, all: bool) -> String {
         }
     }
     if all {
-        let mut t = (now.seconds() - 86_400 * 2).max(boot + 30);
-        let mut pid = 2000 + rng.random_range(0..900u32);
-        while t < now.seconds() {
-            t += i64::from(rng.random_range(300..3000u32));
-            if t >= now.seconds() {
-                break;
-            }
-            pid += rng.random_range(2..60u32);
-            let us = rng.random_range(0..999_999u32);
-            let line = match rng.random_range(0..4u32) {
-                0 => format!("CRON[{pid}]: (root) CMD (cd / && run-parts --report /etc/cron.hourly)"),
-                1 => "systemd[1]: Starting fstrim.service - Discard unused blocks on filesystems from /etc/fstab...".into(),
-                2 => "systemd[1]: apt-daily.service: Deactivated successfully.".into(),
-                _ => "systemd[1]: Finished apt-daily.service - Daily apt download activities.".into(),
-            };
+        for (t, us, line) in routine(persona, (now.seconds() - 86_400 * 2).max(boot + 30), now.seconds()) {
             let _ = writeln!(out, "{} {host} {line}", stamp(t, us));
         }
     }
+    out
+}
+
+/// What a machine without visitors writes between two times: cron at its minute, each timer as often as it is set.
+/// Second, microsecond, text; in order.
+pub(super) fn routine(persona: &Persona, from: i64, to: i64) -> Vec<(i64, u32, String)> {
+    const DAY: i64 = 86_400;
+    let mut out = Vec::new();
+    if persona.distro.id == "alpine" {
+        return out;
+    }
+    let zone = jiff::tz::TimeZone::get(&persona.timezone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let offset = jiff::Timestamp::from_second(to).map_or(0, |t| i64::from(zone.to_offset(t).seconds()));
+    let local_day = |t: i64| (t + offset).div_euclid(DAY);
+    // A timer's delay on one day is its own, whenever somebody looks.
+    let dice = |what: &str, n: i64| hardware::rng(persona, &format!("shell/routine/{what}/{n}"));
+    let mut unit = |t: i64, us: u32, name: &str, does: &str, took: i64| {
+        if (from..to).contains(&t) {
+            out.push((t, us, format!("systemd[1]: Starting {name}.service - {does}...")));
+            let end = us + u32::try_from(took % 1_000_000).unwrap_or(0);
+            let (later, us) = (t + took / 1_000_000 + i64::from(end / 1_000_000), end % 1_000_000);
+            out.push((later, us, format!("systemd[1]: {name}.service: Deactivated successfully.")));
+            out.push((later, us + 41, format!("systemd[1]: Finished {name}.service - {does}.")));
+        }
+    };
+    for day in local_day(from) - 1..=local_day(to) {
+        let midnight = day * DAY - offset;
+        let mut rng = dice("day", day);
+        let mut us = || rng.random_range(1_000..900_000u32);
+        let mut delays = dice("delay", day);
+        let mut delay = |most: i64| delays.random_range(0..most);
+        // Days since 1970-01-01, a Thursday: the third after it is a Sunday, fstrim runs as Monday begins.
+        if (day + 3).rem_euclid(7) == 0 {
+            unit(midnight + delay(6_000), us(), "fstrim", "Discard unused blocks on filesystems from /etc/fstab", 2_317_000);
+        }
+        unit(midnight, us(), "dpkg-db-backup", "Daily dpkg database backup service", 141_000);
+        unit(midnight, us(), "logrotate", "Rotate log files", 96_000);
+        unit(midnight + 6 * 3600 + delay(12 * 3600), us(), "apt-daily", "Daily apt download activities", 1_480_000);
+        unit(midnight + 6 * 3600 + delay(3_600), us(), "apt-daily-upgrade", "Daily apt upgrade and clean activities", 902_000);
+        unit(midnight + delay(DAY), us(), "man-db", "Daily man-db regeneration", 611_000);
+    }
+    // /etc/crontab: seventeen minutes past every hour.
+    let first = dice("pid", 0).random_range(0..900i64) + 2_000;
+    let mut t = (from - 17 * 60).div_euclid(3600) * 3600 + 17 * 60 + 3600;
+    while t < to {
+        let mut rng = dice("cron", t);
+        // Some thirty processes an hour since boot.
+        let pid = (first + (t - persona.booted.seconds()).div_euclid(3600) * 31 + rng.random_range(0..24i64)).rem_euclid(4_194_304);
+        let us = rng.random_range(1_000..900_000u32);
+        out.push((t + 1, us, format!("CRON[{pid}]: (root) CMD (cd / && run-parts --report /etc/cron.hourly)")));
+        t += 3600;
+    }
+    out.retain(|(t, ..)| (from..to).contains(t));
+    out.sort_by_key(|(t, us, _)| (*t, *us));
     out
 }
 
@@ -304,4 +344,27 @@ fn dpkg_log(persona: &Persona) -> String {
         );
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::rehearse;
+
+    #[test]
+    fn every_timer_runs_as_often_as_it_is_set() {
+        let persona = rehearse::persona();
+        let to = rehearse::NOW.seconds();
+        let from = to - 28 * 86_400;
+        let lines = routine(&persona, from, to);
+        let count = |what: &str| lines.iter().filter(|(.., line)| line.contains(what)).count();
+        assert_eq!(count("Starting fstrim"), 4);
+        assert_eq!(count("Starting logrotate"), 28);
+        assert!((27..=29).contains(&count("Starting apt-daily.service")));
+        assert_eq!(count("cron.hourly"), 28 * 24);
+        // Looking later does not change what was.
+        let later = routine(&persona, from, to + 86_400);
+        assert!(lines.iter().filter(|l| l.0 < to - 10).all(|l| later.contains(l)));
+        assert!(lines.is_sorted_by_key(|l| (l.0, l.1)));
+    }
 }

@@ -2,6 +2,7 @@
 //! changed, kept in its [`Memory`] under `fs/…` so that it is found again over every service and after a
 //! restart. Never here: a file of the host. Paths are absolute bytes; `.` and `..` are understood.
 
+mod dotfiles;
 mod errno;
 pub(crate) mod etc;
 pub(crate) mod hardware;

@@ -81,8 +81,12 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
                 f.file("/etc/dovecot/conf.d/10-mail.conf", 0o644, root, made + 5000, "mail_location = mbox:~/mail:INBOX=/var/mail/%u\nnamespace inbox {\n  inbox = yes\n}\nmail_privileged_group = mail\n");
                 f.file("/etc/dovecot/conf.d/10-auth.conf", 0o644, root, made + 5000, "disable_plaintext_auth = no\nauth_mechanisms = plain login\n!include auth-system.conf.ext\n");
             }
+            "telnet" if p.distro.id == "alpine" => {
+                f.program("/bin/busybox-extras", 67_680, made - 9_000_000);
+                f.link("/usr/sbin/telnetd", "/bin/busybox-extras", made + 5000);
+            }
             "telnet" => {
-                f.program("/usr/sbin/telnetd", 76_000, made - 9_000_000);
+                f.program("/usr/sbin/telnetd", 150_536, made - 9_000_000);
                 f.file(
                     "/etc/inetd.conf",
                     0o644,

@@ -348,7 +348,7 @@ fn daemons(live: &mut Live, rng: &mut impl rand::Rng, family: Family, last_kerne
         let (daemon, ports, fd): (Daemon<'_>, Vec<(&'static str, u16, bool)>, u32) = match service.name.as_str() {
             "ssh" => (d("root", 0, "Ss", 15_436, 9_300, "/usr/sbin/sshd", sshd, 6), vec![("tcp", port(22), true)], 3),
             "telnet" if family == Family::Alpine => {
-                (d("root", 0, "S", 1_624, 900, "/bin/busybox", "/usr/sbin/telnetd -F -l /bin/login", 6), vec![("tcp", 23, true)], 3)
+                (d("root", 0, "S", 1_624, 900, "/bin/busybox-extras", "/usr/sbin/telnetd -F -l /bin/login", 6), vec![("tcp", 23, true)], 3)
             }
             "telnet" => {
                 (d("root", 0, "Ss", 4_520, 1_900, "/usr/sbin/inetutils-inetd", "/usr/sbin/inetutils-inetd", 6), vec![("tcp", 23, false)], 4)
