@@ -39,6 +39,9 @@ impl Place {
     }
 }
 
+/// Deckies for each service, of which the one with the genuine server's version is taken.
+const CANDIDATES: u8 = 40;
+
 /// A running product with a decky for each service.
 pub struct Decoys {
     child: Child,
@@ -57,7 +60,7 @@ impl Decoys {
             let name = &script.service;
             let mut services = vec![format!("{name:?}")];
             services.extend(script.beside.iter().map(|s| format!("{s:?}")));
-            let _ = write!(config, "[decky.parity-{name}]\nservices = [{}]\ndistro = \"debian\"\n", services.join(", "));
+            let _ = write!(config, "[decky.parity-{name}]\namount = {CANDIDATES}\nservices = [{}]\ndistro = \"debian\"\n", services.join(", "));
             if let Some(archetype) = &script.archetype {
                 let _ = writeln!(config, "archetype = {archetype:?}");
             }
@@ -88,8 +91,20 @@ impl Decoys {
         Self { child, home, ready, doors }
     }
 
-    pub fn of(&self, service: &str) -> Place {
-        let persona = &self.ready["deckies"][format!("parity-{service}")]["persona"];
+    /// The decky of this service whose product and version come nearest to what the genuine server is.
+    pub fn of(&self, service: &str, genuine: &str) -> Place {
+        let deckies = self.ready["deckies"].as_object().unwrap();
+        let nearest = deckies.iter().filter(|(name, _)| name.starts_with(&format!("parity-{service}-"))).max_by_key(|(_, decky)| {
+            let software = decky["persona"]["services"].as_array().into_iter().flatten().find(|s| s["name"] == service);
+            let software = software.map_or(&Value::Null, |s| &s["software"]);
+            let of = |key: &str| software[key].as_str().filter(|t| !t.is_empty());
+            let product = of("product").is_some_and(|p| genuine.to_lowercase().contains(&p.to_lowercase()));
+            let version = of("version").is_some_and(|v| genuine.contains(v));
+            // Debian-2+deb12u10 of 1:9.2p1-2+deb12u10.
+            let package = of("package").is_some_and(|p| genuine.ends_with(p.trim_start_matches(|c: char| !c.is_ascii_digit())));
+            u8::from(product) * 4 + u8::from(version) * 2 + u8::from(package)
+        });
+        let persona = &nearest.unwrap_or_else(|| panic!("no decky for {service}")).1["persona"];
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let accounts = persona["accounts"].as_array().cloned().unwrap_or_default();
         let person = accounts.get(1).cloned().unwrap_or_default();
@@ -196,10 +211,6 @@ impl Genuine {
         &self.place
     }
 
-    /// What the starting script said first: product and version.
-    pub fn version(&self) -> String {
-        std::fs::read_to_string(self.root.path().join("log")).unwrap_or_default().lines().next().unwrap_or_default().to_owned()
-    }
 }
 
 impl Drop for Genuine {
@@ -208,6 +219,13 @@ impl Drop for Genuine {
         let _ = self.child.wait();
         let _ = Command::new("ip").args(["netns", "del", &self.space]).output();
     }
+}
+
+/// What the starting script says first, by its first line alone: product and version.
+pub fn version(script: &Path) -> String {
+    let text = std::fs::read_to_string(script).unwrap_or_else(|e| panic!("{}: {e}", script.display()));
+    let output = Command::new("bash").args(["-c", text.lines().next().unwrap_or_default()]).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn answers(place: &Place, patience: Duration) -> bool {

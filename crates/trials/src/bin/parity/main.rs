@@ -41,10 +41,12 @@ fn main() -> ExitCode {
     let decoys = lab::Decoys::up(&scripts);
     let mut results = BTreeMap::new();
     for script in &scripts {
-        let ours = decoys.of(&script.service);
-        let genuine = lab::Genuine::start(&home.join("genuine").join(format!("{}.sh", script.service)), &ours);
+        let start = home.join("genuine").join(format!("{}.sh", script.service));
+        let version = lab::version(&start);
+        let ours = decoys.of(&script.service, &version);
+        let genuine = lab::Genuine::start(&start, &ours);
         let mut result = play::all(script, &ours, genuine.place());
-        result.version = genuine.version();
+        result.version = version;
         result.nmap = Some(nmap::verdicts(&ours, genuine.place()));
         report::say(&result, show);
         results.insert(script.service.clone(), result);
