@@ -171,7 +171,8 @@ impl Line {
                 Ok(n) => said.extend(&buffer[..n]),
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return (said, false),
                 Err(e) if e.kind() == ErrorKind::ConnectionReset => {
-                    said.extend(b"[reset]");
+                    // Whether a reset or an end arrives depends on what the server had not read yet: a race in the genuine one too.
+                    said.extend(b"[closed]");
                     return (said, true);
                 }
                 Err(_) => {
