@@ -1,6 +1,7 @@
 # make run    set up everything and start the lab with its dashboard
 # make test   set up everything and pass all tests
 # make bench  measure (AREA="record api" for some); writes BENCHMARKS.md and benchmarks.json
+# make parity  the same probes at genuine servers and at our decoys; writes PARITY.md and parity.json
 # make fuzz   every fuzz target for FUZZ_SECONDS (default 30) each
 SHELL := /bin/bash
 export CARGO_TERM_COLOR ?= auto
@@ -8,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 DATA ?=
 FUZZ_SECONDS ?= 30
 
-.PHONY: run build web test bench fuzz lint setup setup-test clean
+.PHONY: run build web test bench parity fuzz lint setup setup-test clean
 
 run: build
 	@exec $(TARGET)/release/decnet up $(if $(DATA),--data-dir $(DATA))
@@ -27,6 +28,9 @@ test: setup-test web
 
 bench: setup-test build
 	./scripts/bench $(AREA)
+
+parity: setup-test web
+	./scripts/parity $(SERVICE)
 
 fuzz:
 	./scripts/fuzz $(FUZZ_SECONDS)

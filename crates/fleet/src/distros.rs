@@ -85,6 +85,13 @@ static BOOKWORM_LATE: Packages = Packages {
     mysql: Package("MariaDB", "10.11.11", "MariaDB-0+deb12u1"),
     ..BOOKWORM
 };
+static BOOKWORM_CURRENT: Packages = Packages {
+    ssh: Package("OpenSSH", "9.2p1", "Debian-2+deb12u10"),
+    web: &[Package("Apache", "2.4.71", "Debian"), Package("nginx", "1.22.1", "")],
+    redis: Package("Redis", "7.0.15", "5:7.0.15-1~deb12u10"),
+    mysql: Package("MariaDB", "10.11.19", "MariaDB-0+deb12u1"),
+    ..BOOKWORM_LATE
+};
 static JAMMY_EARLY: Packages = Packages {
     ssh: Package("OpenSSH", "8.9p1", "Ubuntu-3ubuntu0.6"),
     web: &[Package("Apache", "2.4.52", "Ubuntu"), Package("nginx", "1.18.0", "Ubuntu")],
@@ -235,6 +242,15 @@ pub static ALL: &[Profile] = &[
                 "#1 SMP PREEMPT_DYNAMIC Debian 6.1.137-1 (2025-05-07)",
                 (2025, 5, 7),
                 BOOKWORM_LATE
+            ),
+            release!(
+                "12",
+                "bookworm",
+                "Debian GNU/Linux 12 (bookworm)",
+                "6.1.0-56-amd64",
+                "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)",
+                (2026, 11, 16),
+                BOOKWORM_CURRENT
             ),
         ],
     },

@@ -103,7 +103,7 @@ impl Ftp {
         let end = text.iter().position(|&b| b == b' ').unwrap_or(text.len());
         let verb = String::from_utf8_lossy(text.get(..end).unwrap_or_default()).to_ascii_uppercase();
         let argument = text.get(end + 1..).unwrap_or_default().to_vec();
-        if verb.is_empty() {
+        if text.is_empty() {
             return;
         }
         if verb != "PASS" {
@@ -298,6 +298,7 @@ impl Ftp {
             "PASV" if self.only_epsv => out.send(b"550 Permission denied.\r\n"),
             "PASV" | "EPSV" => self.passive(verb, argument, out),
             "LIST" | "NLST" | "RETR" | "STOR" | "APPE" | "STOU" => self.transfer(verb, argument, &real, &fs, &who, out),
+            "PBSZ" | "PROT" => out.send(b"550 Permission denied.\r\n"),
             _ => out.send(b"500 Unknown command.\r\n"),
         }
     }
@@ -314,10 +315,10 @@ impl Ftp {
                 out.send(if done { &b"200 SITE CHMOD command ok.\r\n"[..] } else { b"550 SITE CHMOD command failed.\r\n" });
             }
             (b"CHMOD", ..) => out.send(b"500 SITE CHMOD needs 2 arguments.\r\n"),
-            (b"UMASK", None, _) => out.send(format!("200 Your current UMASK is {:03o}\r\n", self.umask).as_bytes()),
+            (b"UMASK", None, _) => out.send(format!("200 Your current UMASK is {}\r\n", octal(self.umask)).as_bytes()),
             (b"UMASK", Some(mask), _) => {
                 self.umask = std::str::from_utf8(mask).ok().and_then(|m| u32::from_str_radix(m, 8).ok()).unwrap_or(0) & 0o777;
-                out.send(format!("200 UMASK set to {:03o}\r\n", self.umask).as_bytes());
+                out.send(format!("200 UMASK set to {}\r\n", octal(self.umask)).as_bytes());
             }
             _ => out.send(b"500 Unknown SITE command.\r\n"),
         }
@@ -380,7 +381,9 @@ impl Ftp {
     fn passive(&mut self, verb: &str, argument: &[u8], out: &mut Reply) {
         if verb == "EPSV" {
             match argument.to_ascii_uppercase().as_slice() {
-                b"" | b"1" | b"2" => {}
+                b"" => {}
+                b"1" if self.visit.local.is_ipv4() => {}
+                b"2" if self.visit.local.is_ipv6() => {}
                 b"ALL" => {
                     self.only_epsv = true;
                     return out.send(b"200 EPSV ALL ok.\r\n");
@@ -605,4 +608,9 @@ impl Dialogue for Ftp {
     fn idle(&mut self, out: &mut Reply) {
         out.send(b"421 Timeout.\r\n");
     }
+}
+
+/// As vsftpd writes a mask: a nought before what is not nought.
+fn octal(mask: u32) -> String {
+    if mask == 0 { "0".into() } else { format!("0{mask:o}") }
 }

@@ -36,7 +36,8 @@ const KNOWN: &[&str] = &[
     "MERGE",
     "HEAD",
 ];
-const ALLOW: &str = "GET,POST,OPTIONS,HEAD";
+/// What the file handler allows. The server goes round a hash table whose beginning differs from start to start.
+const ALLOW: [&str; 4] = ["GET,POST,OPTIONS,HEAD", "POST,OPTIONS,HEAD,GET", "OPTIONS,HEAD,GET,POST", "HEAD,GET,POST,OPTIONS"];
 
 /// The request line: refused at once, or to be followed by headers.
 pub(super) fn request_line(line: &[u8], bare_lf: bool, head: &mut Head) -> Verdict {
@@ -45,7 +46,8 @@ pub(super) fn request_line(line: &[u8], bare_lf: bool, head: &mut Head) -> Verdi
     }
     let bad = || Verdict::Refuse(Answer { close: true, ..Answer::error(400) });
     let mut words = line.splitn(3, |&b| b == b' ');
-    let (method, target, version) = (words.next().unwrap_or_default(), words.next().unwrap_or_default(), words.next());
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let version = words.next().filter(|v| !v.is_empty());
     if method.is_empty() || !method.iter().all(|&b| token(b)) || target.is_empty() || bare_lf || line.iter().any(|&b| b < 0x20 || b == 0x7f)
     {
         return bad();
@@ -105,6 +107,8 @@ pub(super) fn head(head: &Head) -> Result<(), Box<Answer>> {
         || head.target.contains(&b':')
         || head.target.as_ref() == b"*" && method == b"OPTIONS"
         || method == b"CONNECT")
+        || method == b"CONNECT" && head.target.starts_with(b"/")
+        || head.target.contains(&b'#')
     {
         return Err(bad(""));
     }
@@ -126,15 +130,16 @@ pub(super) fn path(raw: &[u8]) -> Result<Vec<u8>, Box<Answer>> {
 }
 
 /// What a method other than reading gets. `None`: read on.
-pub(super) fn method(head: &Head) -> Option<Answer> {
+pub(super) fn method(head: &Head, turn: u8) -> Option<Answer> {
+    let allow = ALLOW.get(usize::from(turn) % ALLOW.len()).copied().unwrap_or_default();
     let name = String::from_utf8_lossy(&head.method).into_owned();
     match name.as_str() {
         "GET" | "HEAD" | "POST" => None,
         "OPTIONS" if head.target.as_ref() == b"*" => Some(Answer { status: 200, ..Answer::default() }),
-        "OPTIONS" => Some(Answer { status: 200, before: vec![("Allow", ALLOW.into())], kind: "text/html".into(), ..Answer::default() }),
+        "OPTIONS" => Some(Answer { status: 200, before: vec![("Allow", allow.into())], kind: "text/html".into(), ..Answer::default() }),
         "TRACE" => Some(Answer { before: vec![("Allow", String::new())], ..Answer::because(405, name) }),
-        _ if KNOWN.contains(&name.as_str()) => Some(Answer { before: vec![("Allow", ALLOW.into())], ..Answer::because(405, name) }),
-        _ => Some(Answer { before: vec![("Allow", ALLOW.into())], close: true, ..Answer::because(501, name) }),
+        _ if KNOWN.contains(&name.as_str()) => Some(Answer { before: vec![("Allow", allow.into())], ..Answer::because(405, name) }),
+        _ => Some(Answer { before: vec![("Allow", allow.into())], close: true, ..Answer::because(501, name) }),
     }
 }
 

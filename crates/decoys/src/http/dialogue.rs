@@ -167,7 +167,7 @@ impl Http {
         }
         let target = head.target.as_ref();
         if target == b"*" {
-            return apache::method(head).unwrap_or_else(|| Answer::error(400));
+            return apache::method(head, site.turn).unwrap_or_else(|| Answer::error(400));
         }
         let local = match target.windows(3).position(|w| w == b"://") {
             Some(n) if !target.starts_with(b"/") => {
@@ -182,7 +182,7 @@ impl Http {
         };
         let raw = raw.split(|&b| b == b'#').next().unwrap_or_default();
         if head.method.as_ref() == b"CONNECT" {
-            return apache::method(head).unwrap_or_else(|| Answer::error(405));
+            return apache::method(head, site.turn).unwrap_or_else(|| Answer::error(405));
         }
         let path = match if apache { apache::path(raw) } else { nginx::path(raw) } {
             Ok(path) => path,
@@ -193,7 +193,7 @@ impl Http {
         {
             return answer;
         }
-        if let Some(answer) = if apache { apache::method(head) } else { nginx_method(site, &path, head) } {
+        if let Some(answer) = if apache { apache::method(head, site.turn) } else { nginx_method(site, &path, head) } {
             return answer;
         }
         if path.contains(&0) {
@@ -380,6 +380,11 @@ fn give(site: &Site, visit: &Visit, file: &File, head: &Head, apache: bool) -> A
 }
 
 impl Dialogue for Http {
+    fn half_closed(&mut self, _rest: &[u8], out: &mut Reply) -> bool {
+        self.broken_off(out);
+        true
+    }
+
     fn hear(&mut self, input: &[u8], out: &mut Reply) -> Heard {
         let was_head = matches!(self.state, State::Head);
         let heard = self.hear_some(input, out);
@@ -475,6 +480,16 @@ impl Http {
         self.since = Some((self.since.map_or(out.now(), |(since, _)| since), came));
         if fresh && let Some(left) = self.time_left(out.now()) {
             out.wake_after(left);
+        }
+    }
+
+    /// Apache answers a request whose body breaks off.
+    fn broken_off(&mut self, out: &mut Reply) {
+        if self.site().product == Product::Apache
+            && let State::Body { head, kept, total, .. } = std::mem::replace(&mut self.state, State::Head)
+        {
+            let refused = Box::new(Answer { close: true, ..Answer::error(400) });
+            self.answer(&head, &kept.freeze(), total, Err(refused), false, out);
         }
     }
 

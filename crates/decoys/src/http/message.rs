@@ -12,6 +12,8 @@ pub(super) struct Head {
     pub(super) headers: Vec<(Bytes, Bytes)>,
     /// Lines that are not `name: value`.
     pub(super) malformed: bool,
+    /// A value goes on in the next line (RFC 9112 §5.2).
+    pub(super) folded: bool,
     /// Lines that end in LF alone.
     pub(super) bare_lf: bool,
     /// Longest header line.
@@ -44,6 +46,15 @@ impl Head {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             self.longest = self.longest.max(line.len());
+            if line.starts_with(b" ") || line.starts_with(b"\t") {
+                let Some((_, value)) = self.headers.last_mut() else {
+                    self.malformed = true;
+                    continue;
+                };
+                self.folded = true;
+                *value = [value.as_ref(), b" ", line.trim_ascii()].concat().into();
+                continue;
+            }
             match line.iter().position(|&b| b == b':') {
                 Some(n) if n > 0 && self.headers.len() < 2000 => {
                     let (name, value) = line.split_at(n);

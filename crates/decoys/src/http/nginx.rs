@@ -59,6 +59,7 @@ pub(super) fn head(head: &Head) -> Result<(), Box<Answer>> {
     }
     let hidden = head.headers.iter().any(|(n, v)| v.contains(&0) || n.iter().any(|&b| b <= 0x20 || b == 0x7f));
     if hidden
+        || head.folded
         || head.headers.is_empty() && head.malformed
         || head.malformed && head.headers.iter().all(|(n, _)| n.iter().all(|&b| super::message::token(b)))
     {

@@ -70,6 +70,8 @@ pub(super) struct Site {
     pub(super) server: String,
     /// Third number of Apache's version.
     pub(super) patch: u32,
+    /// Where Apache's list of allowed methods begins.
+    pub(super) turn: u8,
     /// Its own name, when the visitor does not say one.
     pub(super) name: String,
     pub(super) port: u16,
@@ -136,6 +138,7 @@ impl Site {
             status: visit.knob("response_code").and_then(|c| c.parse().ok()).filter(|c| *c != 200),
             wordpress,
             javascript: rng.random_range(0..3) == 0,
+            turn: rng.random_range(0..4),
             company: persona.company.clone(),
             files,
         }

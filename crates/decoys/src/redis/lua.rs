@@ -295,6 +295,11 @@ fn compile(script: &[u8]) -> Result<(), Fail> {
     {
         return Err(format!("ERR Error compiling script (new function): user_script:1: '=' expected near '{b}'").into());
     }
+    if let [Token::Name(only)] = tokens.as_slice()
+        && !WORDS.contains(&only.as_str())
+    {
+        return Err("ERR Error compiling script (new function): user_script:1: '=' expected near '<eof>'".to_owned().into());
+    }
     Ok(())
 }
 
@@ -469,6 +474,10 @@ impl Run {
             "ARGV" => Lua::Table(self.argv.iter().cloned().map(Lua::Text).collect()),
             "_VERSION" => Lua::Text(Bytes::from_static(b"Lua 5.1")),
             "redis" => return self.redis_member(redis, depth),
+            "error" => {
+                let value = self.arguments(redis, depth)?.into_iter().next().unwrap_or(Lua::Nil);
+                return Err(format!("ERR user_script:1: {}", String::from_utf8_lossy(text_of(&value).as_ref())));
+            }
             "tostring" | "tonumber" | "type" => {
                 let value = self.arguments(redis, depth)?.into_iter().next().unwrap_or(Lua::Nil);
                 match name.as_str() {

@@ -92,7 +92,18 @@ impl Redis {
                     self.out.int(-1);
                 }
             },
-            "replconf" => self.out.ok(),
+            "replconf" => {
+                const OPTIONS: [&[u8]; 7] =
+                    [b"listening-port", b"ip-address", b"capa", b"ack", b"getack", b"rdb-only", b"rdb-filter-only"];
+                if args.len().is_multiple_of(2) {
+                    return Err(SYNTAX.into());
+                }
+                let unknown = args.iter().skip(1).step_by(2).find(|a| !OPTIONS.iter().any(|o| a.eq_ignore_ascii_case(o)));
+                if let Some(option) = unknown {
+                    return Err(format!("ERR Unrecognized REPLCONF option: {}", String::from_utf8_lossy(option)).into());
+                }
+                self.out.ok();
+            }
             "psync" | "sync" => {
                 self.notes.push(Saw::noted("replication_request", [("command", name.as_bytes())]));
                 if name == "psync" {
@@ -103,6 +114,7 @@ impl Redis {
                 self.out.raw(format!("${}\r\n", dump.len()).as_bytes());
                 self.out.raw(&dump);
             }
+            "failover" if key.eq_ignore_ascii_case(b"abort") => return Err("ERR No failover in progress.".into()),
             "failover" => return Err("ERR FAILOVER requires connected replicas.".into()),
             "wait" => {
                 let n = integer(&key).ok_or(NOT_INT)?;
@@ -444,6 +456,7 @@ impl Redis {
                 }
             }
             b"docs" => self.out.map(0),
+            b"list" if args.iter().any(|a| a.eq_ignore_ascii_case(b"module")) => self.out.array(0),
             b"list" => {
                 let pattern = args.iter().position(|a| a.eq_ignore_ascii_case(b"pattern")).and_then(|i| args.get(i + 1));
                 let category = args.iter().position(|a| a.eq_ignore_ascii_case(b"aclcat")).and_then(|i| args.get(i + 1));

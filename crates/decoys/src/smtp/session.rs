@@ -475,9 +475,6 @@ impl Session {
     }
 
     fn login(&mut self, rest: &[u8], out: &mut Reply) {
-        if !self.helo {
-            return self.answer("503 5.5.1 Error: send HELO/EHLO first", out);
-        }
         if !self.offers_auth() {
             return self.answer("503 5.5.1 Error: authentication not enabled", out);
         }

@@ -147,7 +147,7 @@ fn profile(dice: &mut Dice, plan: &Planned, archetype: &Archetype) -> &'static d
 
 /// A release whose kernel was built before `now`; the oldest if the clock is off.
 fn release(dice: &mut Dice, profile: &'static distros::Profile, now: Micros) -> &'static distros::Release {
-    let known = profile.releases.iter().filter(|r| date(r.built).plus(Duration::from_secs(30 * DAY)) < now).count().max(1);
+    let known = profile.releases.iter().filter(|r| date(r.built).plus(Duration::from_secs(5 * DAY)) < now).count().max(1);
     dice.pick(profile.releases.get(..known).unwrap_or(profile.releases))
 }
 

@@ -339,7 +339,14 @@ pub(crate) async fn diff(p: &mut Proc) -> i32 {
                     let short = if x.len() < y.len() { &a } else { &b };
                     let n = x.len().min(y.len());
                     let lines = x.get(..n).unwrap_or_default().iter().filter(|c| **c == b'\n').count();
-                    p.err(format!("cmp: EOF on {} after byte {n}, line {lines}\n", text(short))).await;
+                    let said = if n == 0 {
+                        format!("cmp: EOF on {} which is empty\n", text(short))
+                    } else if x.get(n - 1).or(y.get(n - 1)) == Some(&b'\n') {
+                        format!("cmp: EOF on {} after byte {n}, line {lines}\n", text(short))
+                    } else {
+                        format!("cmp: EOF on {} after byte {n}, in line {}\n", text(short), lines + 1)
+                    };
+                    p.err(said).await;
                 }
             }
         }
