@@ -6,10 +6,10 @@
 //! `bus::registry::KNOWN`.
 
 pub mod behaviour;
-pub mod enrich;
 pub mod campaign_clusterer;
 pub mod clusterer;
 pub mod emailgen;
+pub mod enrich;
 pub mod mutator;
 pub mod observe;
 pub mod profile;
@@ -62,10 +62,10 @@ pub enum Error {
 /// The workers that `decnet worker NAME` runs and `decnet up` runs all of, alphabetical.
 pub const NAMES: &[&str] = &[
     "behaviour",
-    "enrich",
     "campaign-clusterer",
     "clusterer",
     "emailgen",
+    "enrich",
     "mutator",
     "profile",
     "reconciler",
@@ -78,13 +78,13 @@ pub const NAMES: &[&str] = &[
 pub fn start(name: &str, cx: Cx, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
     Some(match name {
         "behaviour" => tokio::spawn(runner::run(behaviour::Behaviours::new(), cx, stop)),
-        "enrich" => tokio::spawn(runner::run(enrich::Enricher::default(), cx, stop)),
         "campaign-clusterer" => tokio::spawn(runner::run(campaign_clusterer::CampaignClusterer::new(), cx, stop)),
         "clusterer" => tokio::spawn(runner::run(clusterer::Clusterer::new(), cx, stop)),
         "emailgen" => {
             let settings = emailgen::Settings::beside(&cx.spools, |name| std::env::var(name).ok());
             tokio::spawn(runner::run(emailgen::Emailgen::new(settings), cx, stop))
         }
+        "enrich" => tokio::spawn(runner::run(enrich::Enricher::default(), cx, stop)),
         "mutator" => tokio::spawn(runner::run(mutator::Mutator, cx, stop)),
         "profile" => tokio::spawn(runner::run(profile::Profiler::new(), cx, stop)),
         "reconciler" => tokio::spawn(runner::run(reconciler::Reconciler, cx, stop)),

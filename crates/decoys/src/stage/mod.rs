@@ -46,12 +46,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     control::{Handed, Kind, Stats},
-<<<<<<< HEAD
     decoy::{Act, Answerer, Decoy, Dialogue, Reply, Speaks, Visit},
-=======
     decoy::{Answerer, Decoy, Dialogue, Speaks, Visit},
     mail::{Post, post},
->>>>>>> add6008 (Serve the company's mail over IMAP and POP3 as Dovecot does; deliver it into running mail deckies)
 };
 use artifacts::{Artifacts, Quotas};
 use limits::{Admission, Gate, Limits};
