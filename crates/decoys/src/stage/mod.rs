@@ -47,7 +47,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     control::{Handed, Kind, Stats},
     decoy::{Act, Answerer, Decoy, Dialogue, Reply, Speaks, Visit},
-    decoy::{Answerer, Decoy, Dialogue, Speaks, Visit},
     mail::{Post, post},
 };
 use artifacts::{Artifacts, Quotas};
