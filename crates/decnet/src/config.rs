@@ -38,12 +38,14 @@ struct DatabaseSection {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct FleetSection {
-    /// `native` or `loopback`
+    /// `native`, `native-ipvlan`, `docker` or `loopback`
     runtime: Option<String>,
     /// Network interface the deckies appear on; none: a private bridge.
     interface: Option<String>,
     /// The `decoy` program, if it does not stand beside `decnet`.
     decoy: Option<PathBuf>,
+    /// Socket of the Docker engine; `/var/run/docker.sock`
+    docker: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -82,6 +84,7 @@ pub(crate) struct Config {
     pub(crate) runtime: Option<String>,
     pub(crate) interface: Option<String>,
     pub(crate) decoy: Option<PathBuf>,
+    pub(crate) docker: PathBuf,
     pub(crate) log: String,
     pub(crate) log_json: bool,
 }
@@ -115,6 +118,7 @@ impl Config {
             runtime: env("DECNET_RUNTIME").or(file.fleet.runtime),
             interface: env("DECNET_INTERFACE").or(file.fleet.interface),
             decoy: env("DECNET_DECOY").map(PathBuf::from).or(file.fleet.decoy),
+            docker: env("DECNET_DOCKER").map(PathBuf::from).or(file.fleet.docker).unwrap_or_else(|| "/var/run/docker.sock".into()),
             log: flags.log.clone().or_else(|| env("DECNET_LOG")).or(file.log.level).unwrap_or_else(|| "info".into()),
             log_json: match env("DECNET_LOG_FORMAT").or(file.log.format).as_deref() {
                 None | Some("text") => false,

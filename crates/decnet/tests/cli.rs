@@ -74,3 +74,60 @@ fn accounts_are_made_listed_and_removed() {
     assert!(run(&["user", "add", "bo", "--role", "admin"]).status.success());
     assert!(run(&["user", "remove", "ana"]).status.success());
 }
+
+/// Runs a program of the host; `None` if it is not there.
+fn host(program: &str, args: &[&str]) -> Option<Output> {
+    match Command::new(program).args(args).output() {
+        Ok(out) => Some(out),
+        Err(e) => {
+            eprintln!("skipped: {program} cannot be run ({e})");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_service_is_installed_below_a_root_hardened_and_taken_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().to_str().unwrap();
+    if host("systemd-sysusers", &["--version"]).is_none() {
+        return;
+    }
+    let dry = decnet(&["init", "--root", root, "--per-worker", "--dry-run"]);
+    assert!(dry.status.success());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "a dry run writes nothing");
+    for _ in 0..2 {
+        let out = decnet(&["init", "--root", root, "--per-worker"]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    let at = |path: &str| dir.path().join(path);
+    let read = |path: &str| std::fs::read_to_string(at(path)).unwrap();
+    assert!(read("etc/passwd").contains("decnet:x:") && at("var/lib/decnet/run").is_dir() && at("etc/decnet/decnet.toml").is_file());
+    let units: Vec<String> = std::fs::read_dir(at("etc/systemd/system")).unwrap().flatten().map(|f| f.file_name().into_string().unwrap()).filter(|n| n.ends_with(".service")).collect();
+    assert!(units.len() >= 7 && units.contains(&"decnet-record.service".to_owned()), "{units:?}");
+    let filled = |unit: &String| read(&format!("etc/systemd/system/{unit}")).split('@').skip(1).all(|rest| !rest.starts_with(char::is_uppercase));
+    assert!(units.iter().all(filled), "every word is filled in");
+    for unit in units.iter().filter(|unit| !["decnet-fleet.service", "decnet-sniffer.service", "decnet-prober.service"].contains(&unit.as_str())) {
+        let path = at("etc/systemd/system").join(unit);
+        let Some(out) = host("systemd-analyze", &["security", "--offline=true", "--no-pager", "--threshold=20", path.to_str().unwrap()]) else { continue };
+        assert!(out.status.success(), "{unit}: {}", String::from_utf8_lossy(&out.stdout).lines().last().unwrap_or_default());
+    }
+    assert!(read("etc/systemd/system/decnet-fleet.service").contains("CapabilityBoundingSet=CAP_NET_ADMIN"));
+    assert!(!read("etc/systemd/system/decnet-fleet.service").contains("docker"));
+    // The other layout replaces this one.
+    assert!(decnet(&["init", "--root", root, "--runtime", "docker"]).status.success());
+    assert!(!at("etc/systemd/system/decnet-record.service").exists());
+    assert!(read("etc/systemd/system/decnet.service").contains("SupplementaryGroups=docker"));
+    assert!(decnet(&["deinit", "--root", root]).status.success());
+    assert!(!at("etc/systemd/system/decnet.service").exists() && at("var/lib/decnet").is_dir() && at("etc/decnet/decnet.toml").is_file());
+    assert!(decnet(&["deinit", "--root", root, "--purge"]).status.success());
+    assert!(!at("var/lib/decnet").exists() && !read("etc/passwd").contains("decnet:"));
+}
+
+#[test]
+fn names_that_a_unit_would_read_otherwise_are_refused() {
+    for args in [["--user", "a b"], ["--group", "x;y"], ["--bin-dir", "relative"], ["--state-dir", "/var/../etc"]] {
+        let out = decnet(&["init", "--root", "/nonexistent", args[0], args[1]]);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+    }
+}

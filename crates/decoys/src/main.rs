@@ -11,7 +11,7 @@ use sandbox::Strictness;
 use std::{
     ffi::OsString,
     io::Write,
-    os::fd::{FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     path::PathBuf,
     process::ExitCode,
 };
@@ -29,6 +29,8 @@ Usage: decoy --spool DIR --artifacts DIR --transcripts DIR --state DIR [options]
   --threads N        worker threads (default: 2, or 1 on a single core)
   --sandbox MODE     strict: refuse to run without full confinement (default as root)
                      best-effort: go on with what the kernel offers (default otherwise)
+  --control PATH     call the fleet at this UNIX socket instead of using a descriptor
+  --hold             play nothing: keep the namespaces of a container until it is taken away
   --prove-sandbox    try what must not work, print what happened, exit
   --version, --help
 
@@ -43,6 +45,7 @@ struct Args {
     threads: usize,
     strictness: Strictness,
     prove: bool,
+    control: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -72,7 +75,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
-    let control = control_socket()?;
+    let control = match &args.control {
+        Some(path) => call(path)?,
+        None => control_socket()?,
+    };
     // What is read once from outside the walls.
     openssl::init();
     let memory = std::fs::File::open("/proc/self/statm").ok();
@@ -109,6 +115,14 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// Calls the fleet, which listens at `path`.
+fn call(path: &std::path::Path) -> Result<OwnedFd, Box<dyn std::error::Error>> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+    let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    connect(fd.as_raw_fd(), &UnixAddr::new(path)?).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(fd)
+}
+
 fn control_socket() -> Result<OwnedFd, Box<dyn std::error::Error>> {
     let number: RawFd = match std::env::var(control::CONTROL_FD) {
         Ok(text) => text.parse().map_err(|_| format!("{} is no number: {text}", control::CONTROL_FD))?,
@@ -133,6 +147,7 @@ fn parse(given: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
     let (mut uid, mut gid) = if root { (65_534, 65_534) } else { (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()) };
     let mut strictness = if root { Strictness::Strict } else { Strictness::BestEffort };
     let (mut threads, mut prove) = (cores.min(2), false);
+    let mut control = None;
     let mut given = given;
     while let Some(arg) = given.next() {
         let text = arg.to_string_lossy().into_owned();
@@ -144,10 +159,14 @@ fn parse(given: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
             "--help" | "-h" => return Ok(Parsed::Say(HELP.into())),
             "--version" | "-V" => return Ok(Parsed::Say(format!("decoy {}\n", env!("CARGO_PKG_VERSION")))),
             "--prove-sandbox" => prove = true,
+            "--hold" => loop {
+                nix::unistd::pause();
+            },
             _ => {
                 let value = joined.or_else(|| given.next()).ok_or_else(|| format!("{name} needs a value"))?;
                 let number = |what: &OsString| what.to_string_lossy().parse::<u32>().map_err(|_| format!("{name} takes a whole number"));
                 match name.as_str() {
+                    "--control" => control = Some(PathBuf::from(value)),
                     "--spool" => spool = Some(value.into()),
                     "--artifacts" => artifacts = Some(value.into()),
                     "--transcripts" => transcripts = Some(value.into()),
@@ -177,5 +196,5 @@ fn parse(given: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
     if root && uid == 0 {
         return Err("--uid must not be 0: the player never runs as root".into());
     }
-    Ok(Parsed::Run(Box::new(Args { places, uid, gid, threads, strictness, prove })))
+    Ok(Parsed::Run(Box::new(Args { places, uid, gid, threads, strictness, prove, control })))
 }

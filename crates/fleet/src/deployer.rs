@@ -49,6 +49,8 @@ pub struct Settings {
     pub host_uuid: String,
     /// The deployment secret.
     pub secret: [u8; 32],
+    /// Socket of the container engine, for the runtime `docker`.
+    pub docker: PathBuf,
 }
 
 /// The deployer. One per data directory; a second one finds the lock held.
@@ -98,7 +100,7 @@ impl Deployer {
         let store = Store::open(&settings.data_dir)?;
         let state = store.load(&settings.host_uuid)?;
         let tag = tag(&settings);
-        let runtime = runtime::open(settings.runtime, &tag, &settings.secret, settings.interface.clone())?;
+        let runtime = runtime::open(&settings, &tag)?;
         if !state.deckies.is_empty() && state.runtime != runtime.kind().name() {
             let message = format!(
                 "the fleet was placed with the {} runtime, and this is {}; tear it down with the former first",
@@ -399,6 +401,10 @@ impl Deployer {
         if let Some(face) = &fleet.face {
             return Ok(Arc::clone(face));
         }
+        if let Some(face) = self.runtime.face() {
+            fleet.face = Some(Arc::clone(&face));
+            return Ok(face);
+        }
         let hands = Hands::start(&self.settings.decoy_binary, &Dirs::under(&self.settings.data_dir)).await.map_err(|e| e.to_string())?;
         let face: Arc<dyn Face> = Arc::new(hands);
         fleet.face = Some(Arc::clone(&face));
@@ -450,7 +456,12 @@ impl Deployer {
             Some(face) => face.health().await.alive,
             None => false,
         };
-        fleet.state.deckies.iter().map(|(name, kept)| self.status_of(name, kept, standing.as_ref(), alive, fleet.live.get(name))).collect()
+        let down = match &fleet.face {
+            Some(face) => face.down().await,
+            None => BTreeSet::new(),
+        };
+        let one = |(name, kept): (&String, &Kept)| self.status_of(name, kept, standing.as_ref(), alive, &down, fleet.live.get(name));
+        fleet.state.deckies.iter().map(one).collect()
     }
 
     fn status_of(
@@ -459,6 +470,7 @@ impl Deployer {
         kept: &Kept,
         standing: Option<&HashMap<String, bool>>,
         alive: bool,
+        down: &BTreeSet<(DeckyId, String)>,
         live: Option<&Live>,
     ) -> DeckyStatus {
         let stands = standing.is_some_and(|s| s.get(&kept.link).copied().unwrap_or(false));
@@ -469,7 +481,8 @@ impl Deployer {
             .map(|service| {
                 let doors = live.map(|l| l.doors.as_slice()).unwrap_or_default();
                 let mine: Vec<&Arc<Door>> = doors.iter().filter(|d| d.handed.service == service.name).collect();
-                let up = alive && stands && !mine.is_empty() && live.is_some_and(|l| l.error.is_none());
+                let plays = down.is_empty() || !down.contains(&(kept.persona.decky.clone(), service.name.clone()));
+                let up = alive && stands && plays && !mine.is_empty() && live.is_some_and(|l| l.error.is_none());
                 let ports = mine.iter().filter(|d| d.wanted.fixed().is_some()).map(|d| d.handed.port).collect();
                 ServiceStatus { name: service.name.clone(), state: if up { DeckyState::Running } else { DeckyState::Failed }, ports }
             })
@@ -487,7 +500,7 @@ impl Deployer {
             (_, false, ..) => Some("is not placed".into()),
             (_, _, false, _) => Some("its namespace or interface is gone".into()),
             (_, _, _, false) => Some("the decoy process is not running".into()),
-            _ => Some("some of its services have no socket".into()),
+            _ => Some("some of its services are not played".into()),
         });
         let p = &kept.persona;
         DeckyStatus {

@@ -8,7 +8,7 @@ use decoys::control::{self, Handed, Player, Start, Stats};
 use model::{DeckyId, Persona};
 use nix::unistd::{Gid, Uid, User, chown};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::{
         fd::BorrowedFd,
@@ -43,6 +43,10 @@ pub trait Face: Send + Sync {
     async fn forget(&self, decky: &DeckyId) -> Result<(), Error>;
     /// Whether it answers now, and what it says of itself.
     async fn health(&self) -> Health;
+    /// Services that should be played and are not, where each is played by itself.
+    async fn down(&self) -> BTreeSet<(DeckyId, String)> {
+        BTreeSet::new()
+    }
     /// Ends all sessions and whoever answers.
     async fn stop(&self);
 }
@@ -83,7 +87,7 @@ impl Dirs {
     }
 
     /// Makes them and gives them to `user`.
-    fn prepare(&self, user: Option<(u32, u32)>) -> Result<(), Error> {
+    pub(crate) fn prepare(&self, user: Option<(u32, u32)>) -> Result<(), Error> {
         for dir in [&self.spool, &self.artifacts, &self.transcripts, &self.memory] {
             fs::create_dir_all(dir).map_err(Error::file(dir))?;
             if let Some((uid, gid)) = user {

@@ -18,6 +18,7 @@ pub(crate) fn settings(runtime: Option<&str>, interface: Option<&str>, config: &
         interface: interface.map(str::to_owned).or_else(|| config.interface.clone()),
         host_uuid: model::LOCAL_HOST.into(),
         secret,
+        docker: config.docker.clone(),
     })
 }
 

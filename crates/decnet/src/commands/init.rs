@@ -32,8 +32,11 @@ const SETTINGS: &str = include_str!("../../../../deploy/etc/decnet.toml");
 const NO_NETWORK: &str = "PrivateNetwork=yes\nIPAddressDeny=any\nRestrictAddressFamilies=AF_UNIX\n";
 /// Where the database is a server, or the work itself needs the network.
 const NETWORK: &str = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n";
+/// Workers that watch the wire: packets of interfaces, seen from the host's network.
+const WATCHING: &[&str] = &["sniffer", "prober"];
+const WATCH: &str = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET\n";
 /// Workers whose work is on the network.
-const OUTWARD: &[&str] = &["prober", "enrich", "webhook", "orchestrator", "emailgen"];
+const OUTWARD: &[&str] = &["enrich", "webhook", "orchestrator", "emailgen"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -141,6 +144,10 @@ fn files(args: &Args, config: &Config) -> Files {
                 "bus" => WORKER
                     .replace("@NETWORK@\n", &format!("{NO_NETWORK}\n"))
                     .replace("After=decnet-bus.service decnet-fleet.service\nWants=decnet-bus.service\n", ""),
+                name if WATCHING.contains(&name) => WORKER
+                    .replace("@NETWORK@\n", &format!("{WATCH}\n"))
+                    .replace("CapabilityBoundingSet=\nAmbientCapabilities=\n", "CapabilityBoundingSet=CAP_NET_RAW\nAmbientCapabilities=CAP_NET_RAW\n")
+                    .replace("PrivateUsers=yes\n", ""),
                 _ => WORKER.replace("@NETWORK@\n", &format!("{}\n", if network { NETWORK } else { NO_NETWORK })),
             };
             unit(&format!("decnet-{worker}.service"), text.replace("@WORKER@", worker));

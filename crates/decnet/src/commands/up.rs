@@ -29,8 +29,9 @@ pub(crate) struct Args {
     #[arg(long)]
     no_lab: bool,
     /// native: a network namespace for each decky (root); native-ipvlan: the same on interfaces that carry one MAC;
-    /// loopback: 127.x addresses, no privilege [default: auto, native where possible]
-    #[arg(long, value_parser = ["auto", "native", "native-ipvlan", "loopback"])]
+    /// docker: containers of a Docker engine (root); loopback: 127.x addresses, no privilege
+    /// [default: auto, native where possible]
+    #[arg(long, value_parser = ["auto", "native", "native-ipvlan", "docker", "loopback"])]
     runtime: Option<String>,
     /// Network interface on which the deckies appear (native; default: a private bridge on this host)
     #[arg(long, value_name = "NAME")]

@@ -4,6 +4,7 @@
 //! changes nothing, removing what is gone is no error.
 //! To add a runtime: one file here and one arm in [`open`].
 
+mod docker;
 mod loopback;
 mod native;
 mod sockets;
@@ -19,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Error, Network, catalogue::Port};
+use crate::{Error, Face, Network, Settings, catalogue::Port};
 pub use sockets::Door;
 
 /// Which runtime.
@@ -32,12 +33,14 @@ pub enum RuntimeKind {
     Native,
     /// `native` on ipvlan instead of macvlan, for interfaces that carry one MAC only (Wi-Fi).
     NativeIpvlan,
+    /// Containers of a Docker engine, on the same links as `native`.
+    Docker,
     Loopback,
 }
 
 impl RuntimeKind {
     /// The names of all, as [`RuntimeKind::find`] takes them.
-    pub const NAMES: &[&str] = &["auto", "native", "native-ipvlan", "loopback"];
+    pub const NAMES: &[&str] = &["auto", "native", "native-ipvlan", "docker", "loopback"];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -45,13 +48,14 @@ impl RuntimeKind {
             Self::Auto => "auto",
             Self::Native => "native",
             Self::NativeIpvlan => "native-ipvlan",
+            Self::Docker => "docker",
             Self::Loopback => "loopback",
         }
     }
 
     /// The runtime called `name`.
     pub fn find(name: &str) -> Option<Self> {
-        [Self::Auto, Self::Native, Self::NativeIpvlan, Self::Loopback].into_iter().find(|k| k.name() == name)
+        [Self::Auto, Self::Native, Self::NativeIpvlan, Self::Docker, Self::Loopback].into_iter().find(|k| k.name() == name)
     }
 }
 
@@ -111,6 +115,11 @@ pub struct Ran {
 pub trait Runtime: Send + Sync {
     fn kind(&self) -> RuntimeKind;
 
+    /// Who answers behind its sockets, if the runtime brings somebody; else one `decoy` process does for all.
+    fn face(&self) -> Option<Arc<dyn Face>> {
+        None
+    }
+
     /// Settles and prepares the network; again for what is there already. `known` is what an earlier run settled.
     async fn ground(&self, wanted: &Network, known: Option<&Ground>) -> Result<Ground, Error>;
 
@@ -140,12 +149,17 @@ pub trait Runtime: Send + Sync {
     async fn clear(&self, ground: &Ground) -> Result<(), Error>;
 }
 
-/// Opens the runtime `kind`. `tag` (4 hex digits) marks what belongs to this fleet.
-pub fn open(kind: RuntimeKind, tag: &str, secret: &[u8; 32], interface: Option<String>) -> Result<Arc<dyn Runtime>, Error> {
+/// Opens the runtime that `settings` name. `tag` (4 hex digits) marks what belongs to this fleet.
+pub(crate) fn open(settings: &Settings, tag: &str) -> Result<Arc<dyn Runtime>, Error> {
+    let (kind, secret, interface) = (settings.runtime, &settings.secret, settings.interface.clone());
     let able = native::able();
     match kind {
         RuntimeKind::Loopback => Ok(Arc::new(loopback::Loopback::new(secret))),
         RuntimeKind::Auto if able.is_err() && interface.is_none() => Ok(Arc::new(loopback::Loopback::new(secret))),
+        RuntimeKind::Docker => {
+            able?;
+            Ok(Arc::new(docker::Docker::new(tag, settings)?))
+        }
         RuntimeKind::Auto | RuntimeKind::Native | RuntimeKind::NativeIpvlan => {
             able?;
             Ok(Arc::new(native::Native::new(tag, secret, interface, kind == RuntimeKind::NativeIpvlan)?))

@@ -72,6 +72,7 @@ pub(crate) fn settings(dir: &Path, interface: Option<&str>) -> Settings {
         interface: interface.map(str::to_owned),
         host_uuid: "local".into(),
         secret: [42; 32],
+        docker: "/var/run/docker.sock".into(),
     }
 }
 

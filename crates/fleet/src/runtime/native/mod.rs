@@ -66,6 +66,16 @@ impl Native {
         Ok(Self { own: Arc::new(Own { tag: tag.into(), secret: *secret, interface, ipvlan, home }) })
     }
 
+    /// Makes the network namespace of the process `pid` the one called `name`.
+    pub(super) async fn adopt(&self, name: &str, pid: i32) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.apart(move |_| {
+            let fail = Error::kernel(format!("{name}: cannot name the network of its container"));
+            namespace::adopt(&name, pid).map_err(fail)
+        })
+        .await?
+    }
+
     /// Runs `work` on a thread of its own in the home namespace: a thread that changes its namespace must not
     /// go back to a pool.
     async fn apart<T: Send + 'static>(&self, work: impl FnOnce(&Own) -> T + Send + 'static) -> Result<T, Error> {
@@ -165,8 +175,16 @@ impl<'a> Site<'a> {
         for (path, value) in os::sysctls(spot.persona.os) {
             namespace::sysctl(path, &value).map_err(fail(path))?;
         }
-        // A decky says hello when it comes up, and its addresses were chosen with care: no waiting for duplicates.
-        for (path, value) in [("ipv4/conf/all/arp_notify", "1"), ("ipv6/conf/all/accept_dad", "0"), ("ipv6/conf/default/accept_dad", "0")] {
+        // A container engine may have turned IPv6 off in its namespace. A decky says hello when it comes up, and its addresses
+        // were chosen with care: no waiting for duplicates.
+        let settings = [
+            ("ipv6/conf/all/disable_ipv6", "0"),
+            ("ipv6/conf/default/disable_ipv6", "0"),
+            ("ipv4/conf/all/arp_notify", "1"),
+            ("ipv6/conf/all/accept_dad", "0"),
+            ("ipv6/conf/default/accept_dad", "0"),
+        ];
+        for (path, value) in settings {
             namespace::sysctl(path, value).map_err(fail(path))?;
         }
         let inside = Line::route().map_err(fail("cannot talk to its routing"))?;

@@ -56,6 +56,26 @@ pub(super) fn make(name: &str) -> io::Result<()> {
     Ok(bound?)
 }
 
+/// Makes the namespace of the process `pid` the one called `name`; nothing changes if it is already.
+pub(super) fn adopt(name: &str, pid: i32) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let theirs = PathBuf::from(format!("/proc/{pid}/ns/net"));
+    if let Some(held) = open(name)? {
+        if held.metadata()?.ino() == fs::metadata(&theirs)?.ino() {
+            return Ok(());
+        }
+        forget(name)?;
+    }
+    prepare()?;
+    let path = path(name);
+    OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+    let bound = mount(Some(&theirs), &path, NONE, MsFlags::MS_BIND, NONE);
+    if bound.is_err() {
+        let _ = fs::remove_file(&path);
+    }
+    Ok(bound?)
+}
+
 /// Makes `/run/netns` and lets mounts under it be seen, and unseen, by other mount namespaces.
 fn prepare() -> io::Result<()> {
     let home = Path::new(HOME);
