@@ -12,14 +12,6 @@ pub(crate) fn cpu_of_thread_ms(pid: i32, name: &str) -> f64 {
     cpu_ms(pid, |comm| comm.trim() == name)
 }
 
-/// CPU time of the children it waited for, in milliseconds.
-pub(crate) fn cpu_of_ended_ms(pid: i32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // After the name in brackets: cutime and cstime are the 14th and 15th.
-    let fields: Vec<f64> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(|n| n.parse().unwrap_or(0.0)).collect();
-    fields.get(13..15).map_or(0.0, |ticks| ticks.iter().sum::<f64>() * 10.0)
-}
-
 fn cpu_ms(pid: i32, is: impl Fn(&str) -> bool) -> f64 {
     fs::read_dir(format!("/proc/{pid}/task"))
         .into_iter()

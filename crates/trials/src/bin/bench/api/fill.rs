@@ -3,16 +3,15 @@
 use model::Micros;
 use store::{At, AttackerRow, Batch, NewCredential, NewLog, Position, SessionChange, Store};
 
-const LOGS: usize = 1_000_000;
 const ATTACKERS: usize = 100_000;
 
 /// Fills an empty database.
-pub(crate) async fn fill(database: &store::Config) {
+pub(crate) async fn fill(database: &store::Config, logs: usize) {
     let store = Store::open(database).await.unwrap();
     let ip = |n: usize| format!("10.{}.{}.{}", n / 65_536 % 256, n / 256 % 256, n % 256);
     let base = 1_790_000_000_000_000_i64;
     let mut from = Position::default();
-    for start in (0..LOGS).step_by(5_000) {
+    for start in (0..logs).step_by(5_000) {
         let to = Position { segment: 1, offset: (start + 5_000) as u64 };
         let mut batch = Batch { spool: "bench".into(), from, to, ..Batch::default() };
         for n in start..start + 5_000 {

@@ -20,10 +20,29 @@ pub(crate) struct Answers {
 
 /// Asks for some seconds; with `pause`, each connection waits about so long between two questions.
 pub(crate) async fn ask(world: &World, questions: &Questions<'_>, pause: Option<Duration>) -> Answers {
-    let (paths, time) = match questions {
-        Questions::Same(path) => (format!("function() return '{path}' end"), "4s"),
-        Questions::Varied(paths) => (paths.iter().map(|p| format!("function() return {p} end")).collect::<Vec<_>>().join(", "), "10s"),
+    let mut command = Command::new("wrk");
+    command.args(["-t1", "-c500", "--latency", "-H", &format!("Authorization: Bearer {}", world.fresh_token().await)]);
+    // As browsers ask.
+    command.args(["-H", "Accept-Encoding: gzip, deflate, br"]);
+    let script = tempfile::NamedTempFile::with_suffix(".lua").unwrap();
+    match questions {
+        Questions::Same(path) => command.arg("-d6s").arg(format!("{}/api/v1{path}", world.url)),
+        Questions::Varied(paths) => {
+            std::fs::write(script.path(), varied(paths, pause)).unwrap();
+            command.arg("-d10s").arg("-s").arg(script.path()).arg(&world.url)
+        }
     };
+    let out = command.output().await.expect("wrk is installed by scripts/setup test");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(!text.contains("Non-2xx") && !text.contains("timeout "), "{text}");
+    let after =
+        |key: &str| text.lines().find_map(|l| l.trim().strip_prefix(key)).map(|v| v.trim().to_owned()).unwrap_or_else(|| panic!("{text}"));
+    Answers { rate: after("Requests/sec:").parse().unwrap(), p99_ms: milliseconds(&after("99%")) }
+}
+
+/// The script that makes up a question each time.
+fn varied(paths: &[&str], pause: Option<Duration>) -> String {
+    let paths = paths.iter().map(|p| format!("function() return {p} end")).collect::<Vec<_>>().join(", ");
     let mut script = format!(
         "math.randomseed({})\nfunction r(n) return math.random(0, n - 1) end\n\
          function ip() return '10.0.' .. r(256) .. '.' .. r(256) end\n\
@@ -33,23 +52,10 @@ pub(crate) async fn ask(world: &World, questions: &Questions<'_>, pause: Option<
         std::process::id()
     );
     if let Some(pause) = pause {
-        // The first time spread over the whole pause, so that users do not come in step.
+        // Spread, so that users do not come in step.
         writeln!(script, "function delay() return math.random({}, {}) end", pause.as_millis() / 2, pause.as_millis() * 3 / 2).unwrap();
     }
-    let file = tempfile::NamedTempFile::with_suffix(".lua").unwrap();
-    std::fs::write(file.path(), script).unwrap();
-    let out = Command::new("wrk")
-        .args(["-t1", "-c500", "-d", time, "--latency", "-H", &format!("Authorization: Bearer {}", world.fresh_token().await), "-s"])
-        .arg(file.path())
-        .arg(&world.url)
-        .output()
-        .await
-        .expect("wrk is installed by scripts/setup test");
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    assert!(!text.contains("Non-2xx") && !text.contains("timeout "), "{text}");
-    let after =
-        |key: &str| text.lines().find_map(|l| l.trim().strip_prefix(key)).map(|v| v.trim().to_owned()).unwrap_or_else(|| panic!("{text}"));
-    Answers { rate: after("Requests/sec:").parse().unwrap(), p99_ms: milliseconds(&after("99%")) }
+    script
 }
 
 fn milliseconds(text: &str) -> f64 {
