@@ -346,7 +346,11 @@ impl Behaviour {
     }
 
     fn phase(&mut self, phase: Phase, at: Micros, example: &str) {
-        let stage = self.phases.entry(phase).or_insert_with(|| Stage { first: at, example: profile::cut(example, TEXT).to_owned(), ..Stage::default() });
+        let stage = self.phases.entry(phase).or_insert_with(|| Stage {
+            first: at,
+            example: profile::cut(example, TEXT).to_owned(),
+            ..Stage::default()
+        });
         stage.count += 1;
         stage.first = stage.first.min(at);
         stage.last = stage.last.max(at);
@@ -451,7 +455,10 @@ mod tests {
         let view = whole.view();
         assert_eq!(view["services_scanned"], json!(["ftp"]));
         assert_eq!(view["services_used"], json!(["http", "smtp", "ssh"]));
-        assert_eq!(view["path"].as_array().unwrap().iter().map(|h| h["decky"].as_str().unwrap()).collect::<Vec<_>>(), ["web", "db", "web", "mail"]);
+        assert_eq!(
+            view["path"].as_array().unwrap().iter().map(|h| h["decky"].as_str().unwrap()).collect::<Vec<_>>(),
+            ["web", "db", "web", "mail"]
+        );
         let phases: Vec<_> = view["phases"].as_array().unwrap().iter().map(|p| p["phase"].as_str().unwrap()).collect();
         assert_eq!(phases, ["reconnaissance", "discovery", "credential_access", "exfiltration"]);
         assert_eq!(view["phases"][0]["stage"], "in");
@@ -488,7 +495,14 @@ mod tests {
         for n in 0..3_000 {
             let text = format!("{n}{}", "ä".repeat(400));
             absorb(&mut behaviour, f64::from(n) * 2.0, &text, &text, "connect", json!({}));
-            absorb(&mut behaviour, f64::from(n) * 2.0, &text, &text, "request", json!({ "headers": [["User-Agent", text], ["x-real-ip", text]] }));
+            absorb(
+                &mut behaviour,
+                f64::from(n) * 2.0,
+                &text,
+                &text,
+                "request",
+                json!({ "headers": [["User-Agent", text], ["x-real-ip", text]] }),
+            );
             absorb(&mut behaviour, f64::from(n) * 2.0, "d", &text, "message_stored", json!({ "rcpt_to": [format!("a@{text}")] }));
             absorb(&mut behaviour, f64::from(n) * 2.0, "d", "s", "command", json!({ "command": text }));
         }
@@ -500,8 +514,19 @@ mod tests {
     #[test]
     fn public_addresses() {
         for (ip, public) in [
-            ("8.8.8.8", true), ("10.0.0.1", false), ("100.64.0.1", false), ("127.0.0.1", false), ("192.0.2.1", false), ("224.0.0.1", false),
-            ("169.254.1.1", false), ("2a00::1", true), ("fd00::1", false), ("fe80::1", false), ("::1", false), ("2001:db8::1", false), ("::ffff:10.0.0.1", false),
+            ("8.8.8.8", true),
+            ("10.0.0.1", false),
+            ("100.64.0.1", false),
+            ("127.0.0.1", false),
+            ("192.0.2.1", false),
+            ("224.0.0.1", false),
+            ("169.254.1.1", false),
+            ("2a00::1", true),
+            ("fd00::1", false),
+            ("fe80::1", false),
+            ("::1", false),
+            ("2001:db8::1", false),
+            ("::ffff:10.0.0.1", false),
         ] {
             assert_eq!(is_public(ip.parse().unwrap()), public, "{ip}");
         }

@@ -68,7 +68,13 @@ impl Contacts {
         let jitter = if middle > 0.0 { spread / middle } else { 1.0 };
         let autocorrelation = comb(&self.0, middle);
         let beacon = middle >= SHORTEST && jitter <= STEADY && autocorrelation >= 0.5;
-        Some(Rhythm { intervals: gaps.len(), median_s: round(middle), jitter: round(jitter), autocorrelation: round(autocorrelation), beacon })
+        Some(Rhythm {
+            intervals: gaps.len(),
+            median_s: round(middle),
+            jitter: round(jitter),
+            autocorrelation: round(autocorrelation),
+            beacon,
+        })
     }
 }
 

@@ -88,7 +88,8 @@ impl Store {
                 failed_at: row.opt_at(),
             })
             .collect();
-        found.aggregate_verdict = found.providers.iter().filter_map(|p| p.verdict.as_deref()).max_by_key(|v| strength(v)).map(str::to_owned);
+        found.aggregate_verdict =
+            found.providers.iter().filter_map(|p| p.verdict.as_deref()).max_by_key(|v| strength(v)).map(str::to_owned);
         Ok(Some(found))
     }
 

@@ -193,7 +193,8 @@ impl Store {
                        AND principal_key <> ? LIMIT ?) c";
             queries.push(Query::new(sql).bind_all([sha, kind]).bind(ANY).bind(most));
         }
-        let mut numbers = self.db.read("counting uses", queries).await?.into_iter().map(|rows| rows.into_iter().next().map_or(0, |mut r| r.int()));
+        let mut numbers =
+            self.db.read("counting uses", queries).await?.into_iter().map(|rows| rows.into_iter().next().map_or(0, |mut r| r.int()));
         Ok(groups.iter().map(|_| (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))).collect())
     }
 
@@ -207,7 +208,10 @@ impl Store {
             };
             let args = touch.args();
             let values = crate::db::marks(args.len() + 1);
-            let sql = format!("{} {table} (secret_sha256, secret_kind, principal_key, {more}, first_seen) VALUES ({values})", self.db.insert_new());
+            let sql = format!(
+                "{} {table} (secret_sha256, secret_kind, principal_key, {more}, first_seen) VALUES ({values})",
+                self.db.insert_new()
+            );
             statements.push(Query::new(sql).bind_all(args).bind(at));
         }
         let insert = "INSERT INTO credential_reuse (secret_sha256, secret_kind, principal_key, scope, uuid, principal, secret_printable, secret_b64, \
@@ -292,7 +296,8 @@ impl Store {
         let mut answers = self.db.read("reading a finding", queries).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default().into_iter();
         let targets = next().map(|mut r| ReuseTarget { decky: r.text(), service: r.text(), first_seen: r.at() }).collect();
-        let attackers = next().map(|mut r| ReuseSource { attacker_ip: r.text(), attacker_uuid: r.opt_text(), first_seen: r.at() }).collect();
+        let attackers =
+            next().map(|mut r| ReuseSource { attacker_ip: r.text(), attacker_uuid: r.opt_text(), first_seen: r.at() }).collect();
         let principals: Vec<String> = next().map(|mut r| r.text()).collect::<HashSet<_>>().into_iter().collect();
         let mut principals = if finding.scope == "secret" { principals } else { finding.principal.clone().into_iter().collect() };
         principals.sort_unstable();

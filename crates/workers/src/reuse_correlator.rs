@@ -126,7 +126,8 @@ async fn tell(cx: &Cx, row: &ReuseRow) {
 
 /// The two groups a credential belongs to: of its principal, and of any.
 fn groups(one: &Use) -> [ReuseGroup; 2] {
-    let group = |principal_key| ReuseGroup { secret_sha256: one.secret_sha256.clone(), secret_kind: one.secret_kind.clone(), principal_key };
+    let group =
+        |principal_key| ReuseGroup { secret_sha256: one.secret_sha256.clone(), secret_kind: one.secret_kind.clone(), principal_key };
     [group(Some(one.principal.clone().unwrap_or_default())), group(None)]
 }
 
@@ -198,5 +199,101 @@ fn fresh(group: &ReuseGroup, sample: Option<&Use>, now: Micros) -> ReuseRow {
         secret_printable: sample.and_then(|s| s.secret_printable.clone()),
         secret_b64: sample.and_then(|s| s.secret_b64.clone()),
         ..ReuseRow::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use sha2::{Digest, Sha256};
+    use store::{Batch, NewCredential, Position, ReuseQuery, Store};
+
+    struct World {
+        cx: Cx,
+        at: u64,
+        _dir: tempfile::TempDir,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open(&store::Config::Sqlite(dir.path().join("decnet.db"))).await.unwrap();
+            Self { cx: Cx { store, bus: bus::Bus::memory(), spools: dir.path().join("spool") }, at: 0, _dir: dir }
+        }
+
+        /// Attempts as `(address, decky, service, principal, secret)`, and a pass.
+        async fn tried(&mut self, attempts: &[(&str, &str, &str, &str, &str)]) -> Vec<ReuseRow> {
+            let credentials = attempts.iter().map(|(ip, decky, service, principal, secret)| NewCredential {
+                at: Micros(1_000_000),
+                attacker_ip: (*ip).into(),
+                decky_name: (*decky).into(),
+                service: (*service).into(),
+                principal: Some((*principal).into()),
+                secret_kind: "plaintext".into(),
+                secret_sha256: Sha256::digest(secret.as_bytes()).iter().map(|b| format!("{b:02x}")).collect(),
+                secret_b64: String::new(),
+                secret_printable: (*secret).into(),
+                outcome: "failure".into(),
+                fields: "{}".into(),
+            });
+            let (from, to) = (Position { segment: 0, offset: self.at }, Position { segment: 0, offset: self.at + 1 });
+            self.at += 1;
+            self.cx
+                .store
+                .record(&Batch { spool: "t".into(), from, to, credentials: credentials.collect(), ..Batch::default() })
+                .await
+                .unwrap();
+            ReuseCorrelator.pass(&self.cx).await.unwrap();
+            let query = ReuseQuery { min_target_count: 2, limit: 100, ..ReuseQuery::default() };
+            self.cx.store.credential_reuse(&query).await.unwrap().data
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_found_counted_and_told_once_for_each_growth() {
+        let mut world = World::new().await;
+        let mut told = world.cx.bus.subscribe(bus::topics::CREDENTIAL_REUSE_DETECTED).await.unwrap();
+        let one = world.tried(&[("192.0.2.1", "web", "ssh", "root", "Gr4nford!2026")]).await;
+        assert!(one.is_empty() && told.try_next().is_none());
+        // The same again is no second target.
+        assert!(world.tried(&[("192.0.2.1", "web", "ssh", "root", "Gr4nford!2026")]).await.is_empty());
+        // Five credentials of one group in one batch: one finding, one message.
+        let more: Vec<_> = ["db", "mail", "files", "dev", "web"].map(|decky| ("192.0.2.2", decky, "ftp", "root", "Gr4nford!2026")).into();
+        let found = world.tried(&more).await;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].target_count, found[0].attacker_count, found[0].scope.as_str()), (6, 2, "credential"));
+        let said = told.try_next().unwrap();
+        assert_eq!((said.payload["target_count"].as_i64(), said.payload["attacker_ips"].as_array().unwrap().len()), (Some(6), 2));
+        assert!(told.try_next().is_none());
+        // Another source on a known target: counted, not told.
+        let found = world.tried(&[("192.0.2.3", "web", "ssh", "root", "Gr4nford!2026")]).await;
+        assert_eq!((found[0].target_count, found[0].attacker_count), (6, 3));
+        assert!(told.try_next().is_none());
+        // Another name with the same secret: the secret itself is a finding.
+        let found = world.tried(&[("192.0.2.3", "web", "ssh", "admin", "Gr4nford!2026")]).await;
+        assert_eq!(found.len(), 2);
+        let secret = found.iter().find(|f| f.scope == "secret").unwrap();
+        assert_eq!((secret.target_count, secret.attacker_count, secret.principal_count, secret.principal.as_deref()), (6, 3, 2, None));
+        let id = secret.id.clone();
+        let detail = world.cx.store.credential_reuse_detail(&id).await.unwrap().unwrap();
+        assert_eq!((detail.principals, detail.targets.len()), (vec!["admin".to_owned(), "root".to_owned()], 6));
+        assert!(told.try_next().is_some() && told.try_next().is_none());
+    }
+
+    #[tokio::test]
+    async fn common_secrets_rank_below_rare_ones() {
+        let mut world = World::new().await;
+        let found = world
+            .tried(&[
+                ("192.0.2.1", "web", "ssh", "root", "123456"),
+                ("192.0.2.1", "db", "ssh", "root", "123456"),
+                ("192.0.2.1", "mail", "ssh", "root", "123456"),
+                ("192.0.2.1", "web", "ssh", "root", "Gr4nford!2026"),
+                ("192.0.2.1", "db", "ssh", "root", "Gr4nford!2026"),
+            ])
+            .await;
+        let order: Vec<_> = found.iter().map(|f| f.secret_printable.as_deref().unwrap()).collect();
+        assert_eq!(order, ["Gr4nford!2026", "123456"]);
     }
 }

@@ -117,8 +117,12 @@ fn providers(config: &Config) -> (Vec<Box<dyn Provider>>, Vec<String>) {
     for name in &config.providers {
         let client = client.clone();
         match (name.as_str(), &config.abuseipdb_key, &config.threatfox_key) {
-            ("abuseipdb", Some(key), _) => found.push(Box::new(abuseipdb::AbuseIpDb { client, url: url(abuseipdb::URL), key: key.clone() })),
-            ("threatfox", _, Some(key)) => found.push(Box::new(threatfox::ThreatFox { client, url: url(threatfox::URL), key: key.clone() })),
+            ("abuseipdb", Some(key), _) => {
+                found.push(Box::new(abuseipdb::AbuseIpDb { client, url: url(abuseipdb::URL), key: key.clone() }))
+            }
+            ("threatfox", _, Some(key)) => {
+                found.push(Box::new(threatfox::ThreatFox { client, url: url(threatfox::URL), key: key.clone() }))
+            }
             ("abuseipdb" | "threatfox", _, _) => left_out.push(format!("{name} has no key")),
             ("feodo", _, _) => found.push(Box::new(feodo::Feodo::new(client, url(feodo::URL)))),
             ("greynoise", _, _) => {
@@ -227,7 +231,12 @@ async fn round(cx: &Cx, asked: &[Arc<Asked>], source: &Unasked, own: &HashSet<Ip
     let mut answered = Vec::new();
     let mut missing = 0;
     for (name, answer) in answers {
-        let kept = before.providers.iter().find(|p| p.provider == name).cloned().unwrap_or_else(|| IntelPart { provider: name.to_owned(), ..IntelPart::default() });
+        let kept = before
+            .providers
+            .iter()
+            .find(|p| p.provider == name)
+            .cloned()
+            .unwrap_or_else(|| IntelPart { provider: name.to_owned(), ..IntelPart::default() });
         parts.push(match answer {
             Ok(answer) if answer.error.is_none() => {
                 answered.push(name);

@@ -71,7 +71,12 @@ impl World {
         let address = server(Arc::clone(&scene)).await;
         let key = keys.then(|| "s3cret-key".to_owned());
         let config = Config { url: Some(format!("http://{address}")), abuseipdb_key: key.clone(), threatfox_key: key, ..Config::default() };
-        Self { cx: Cx { store, bus: bus::Bus::memory(), spools: dir.path().join("spool") }, scene, enricher: Enricher::new(&config), _dir: dir }
+        Self {
+            cx: Cx { store, bus: bus::Bus::memory(), spools: dir.path().join("spool") },
+            scene,
+            enricher: Enricher::new(&config),
+            _dir: dir,
+        }
     }
 
     fn answer(&self, path: &'static str, answer: Vec<u8>) {
@@ -79,7 +84,12 @@ impl World {
     }
 
     async fn attacker(&self, uuid: &str, ip: &str) {
-        let row = AttackerRow { uuid: uuid.into(), ip: ip.into(), last_seen: At(self.cx.now().plus(Duration::from_secs(9))), ..AttackerRow::default() };
+        let row = AttackerRow {
+            uuid: uuid.into(),
+            ip: ip.into(),
+            last_seen: At(self.cx.now().plus(Duration::from_secs(9))),
+            ..AttackerRow::default()
+        };
         self.cx.store.save_attackers(&[row], ("profile_cursor", 1)).await.unwrap();
     }
 
@@ -143,7 +153,12 @@ async fn an_outage_changes_nothing_and_is_not_kept() {
     world.cx.store.save_intel(&IntelRow { expires_at: At(Micros(1)), providers: vec![], ..config }).await.unwrap();
     let address = world.scene.heard.lock()[0].lines().find_map(|l| l.strip_prefix("host: ").map(str::to_owned)).unwrap();
     let key = Some("k".to_owned());
-    world.enricher = Enricher::new(&Config { url: Some(format!("http://{address}")), abuseipdb_key: key.clone(), threatfox_key: key, ..Config::default() });
+    world.enricher = Enricher::new(&Config {
+        url: Some(format!("http://{address}")),
+        abuseipdb_key: key.clone(),
+        threatfox_key: key,
+        ..Config::default()
+    });
     let second = world.pass().await;
     assert_eq!(second.aggregate_verdict.as_deref(), Some("malicious"));
     assert_eq!(second.cached_at, first.cached_at, "a round of errors is not kept as an answer");

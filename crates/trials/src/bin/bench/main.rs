@@ -2,11 +2,13 @@
 //!
 //! `bench [AREA …]` with areas `footprint`, `record`, `live`, `api`, `decoys`, `fleet`; none: all of them. `api-mariadb` is
 //! measured when it is named. Figures that were not
+//! `bench [AREA …]` with areas `footprint`, `record`, `live`, `api`, `decoys`, `eyes`, `fleet`; none: all. Figures that were not
 //! measured in this run are kept from the last one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measuring program stops with the reason")]
 
 mod api;
 mod decoys;
+mod eyes;
 mod figure;
 mod fleet;
 mod footprint;
@@ -36,6 +38,9 @@ async fn main() {
     }
     if is_wanted("fleet") {
         fleet::measure(&mut report).await;
+    }
+    if is_wanted("eyes") {
+        eyes::measure(&mut report).await;
     }
     if is_wanted("api") {
         api::measure(&mut report).await;
