@@ -31,8 +31,10 @@ const settings = createRoute({ getParentRoute: () => root, path: '/settings', va
 const reference = createRoute({ getParentRoute: () => root, path: '/reference', validateSearch: words('q'), component: lazyRouteComponent(() => import('./pages/Reference'), 'Reference') });
 
 const unfed = lazyRouteComponent(() => import('./pages/Unfed'), 'Unfed');
-const identities = createRoute({ getParentRoute: () => root, path: '/identities', component: unfed });
-const campaigns = createRoute({ getParentRoute: () => root, path: '/campaigns', component: unfed });
+const identities = createRoute({ getParentRoute: () => root, path: '/identities', component: lazyRouteComponent(() => import('./pages/Identities'), 'Identities') });
+const identity = createRoute({ getParentRoute: () => root, path: '/identities/$uuid', component: lazyRouteComponent(() => import('./pages/Identity'), 'Identity') });
+const campaigns = createRoute({ getParentRoute: () => root, path: '/campaigns', component: lazyRouteComponent(() => import('./pages/Campaigns'), 'Campaigns') });
+const campaign = createRoute({ getParentRoute: () => root, path: '/campaigns/$uuid', component: lazyRouteComponent(() => import('./pages/Campaign'), 'Campaign') });
 const topologies = createRoute({ getParentRoute: () => root, path: '/topologies', component: unfed });
 const life = createRoute({ getParentRoute: () => root, path: '/life', component: unfed });
 const intel = createRoute({ getParentRoute: () => root, path: '/intel', component: unfed });
@@ -40,6 +42,7 @@ const intel = createRoute({ getParentRoute: () => root, path: '/intel', componen
 export const router = createRouter({
   routeTree: root.addChildren([
     overview, live, attackers, attacker, sessions, session, credentials, reuse, files, fleet, decky, workers, settings, reference, identities, campaigns, topologies, life, intel,
+    overview, live, attackers, attacker, sessions, session, credentials, files, fleet, decky, workers, settings, reference, identities, identity, campaigns, campaign, topologies, life, intel,
   ]),
   defaultPreload: 'intent',
   defaultPendingMs: 150,

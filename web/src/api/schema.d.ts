@@ -89,23 +89,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/attackers/{uuid}/behaviour": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What an attacker does: doors tried and used, path, rhythm, phases, tools, what it let slip. */
-        get: operations["attackerBehaviour"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/attackers/{uuid}/commands": {
         parameters: {
             query?: never;
@@ -166,23 +149,6 @@ export interface paths {
         };
         /** Fingerprints of an attacker (JA3, JA4, HASSH, SYN, user agents), newest first; `payload` says which and where seen. */
         get: operations["attackerFingerprints"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/attackers/{uuid}/intel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What outside providers know of an attacker. 404 until somebody was asked. */
-        get: operations["attackerIntel"];
         put?: never;
         post?: never;
         delete?: never;
@@ -347,6 +313,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Operations, those of several actors first, then by when they were last seen. What was merged into another is left away. */
+        get: operations["listCampaigns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Server-sent events: `snapshot` with the first 50, then `formed`, `identity.assigned`, `merged`, `unmerged`, each with the id of the change and
+         *     `{topic, type, ts, payload}`. A comment every 15 s of silence.
+         */
+        get: operations["campaignEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Confirms or denies that two identities are one campaign. Holds through every later pass. */
+        put: operations["sayCampaign"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One, by any uuid it ever had: merges are followed. */
+        get: operations["getCampaign"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{uuid}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why it is one. */
+        get: operations["campaignEvidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{uuid}/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Its actors, oldest first. */
+        get: operations["campaignIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/config": {
         parameters: {
             query?: never;
@@ -443,43 +514,6 @@ export interface paths {
         get?: never;
         /** Changes an account's role. Not the own one (403). All its tokens become void. */
         put: operations["setRole"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/credential-reuse": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Secrets that were tried in more than one place, rare ones first: of one principal (`scope` `credential`), and the same
-         *     secret under several (`secret`).
-         */
-        get: operations["listCredentialReuse"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/credential-reuse/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One finding: where the secret was tried, by whom, under which names. */
-        get: operations["getCredentialReuse"];
-        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -684,6 +718,111 @@ export interface paths {
         };
         /** Health of database, bus, fleet and workers. */
         get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Actors, those seen from several addresses first, then by when they were last seen. What was merged into another is left away. */
+        get: operations["listIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Server-sent events: `snapshot` with the first 50, then `formed`, `observation.linked`, `merged`, `unmerged`, `campaign.assigned`, each with the id of the change and
+         *     `{topic, type, ts, payload}`. A comment every 15 s of silence.
+         */
+        get: operations["identityEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Confirms or denies that two observations are one identity. Holds through every later pass. */
+        put: operations["sayIdentity"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities/{uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One, by any uuid it ever had: merges are followed. */
+        get: operations["getIdentity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities/{uuid}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why it is one. */
+        get: operations["identityEvidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities/{uuid}/observations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was seen of it, address by address, oldest first; of what was merged into it too. */
+        get: operations["identityObservations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -999,6 +1138,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What an analyst says of two. */
+        AnalystLinkRow: {
+            /** @description `identity` (of observations) or `campaign` (of identities). */
+            level: string;
+            a: string;
+            b: string;
+            /** @description Whether they are the same; false: they are not. */
+            same: boolean;
+            said_by: string;
+            said_at: components["schemas"]["At"];
+        };
         /** @description One sighting of a kept file. */
         ArtifactRow: {
             /** Format: int64 */
@@ -1076,17 +1226,6 @@ export interface components {
             /** Format: int64 */
             count: number;
         };
-        /** @description What an attacker does, as far as it could be concluded from everything it did. */
-        BehaviourView: {
-            attacker_uuid: string;
-            /**
-             * @description `class` and `class_why`; `services_scanned`, `services_used`, `ports_scanned`, `scans`; `path`; `rhythm` (`median_s`,
-             *     `jitter`, `autocorrelation`, `beacon`) and `hours`; `phases` of the kill chain; `tools`, `user_agents`, `leaks`,
-             *     `mail_domains`, `names_asked`.
-             */
-            behaviour: Record<string, unknown>;
-            updated_at: components["schemas"]["At"];
-        };
         /** @description Extracted evidence: `fingerprint`, `ip_leak`, `url`. */
         BountyRow: {
             /** Format: int64 */
@@ -1097,6 +1236,44 @@ export interface components {
             attacker_ip: string;
             bounty_type: string;
             payload: Record<string, unknown>;
+        };
+        /** @description Why its members are one, what analysts said of them, and what happened to it. */
+        CampaignEvidence: {
+            links: components["schemas"]["CampaignLinkRow"][];
+            said: components["schemas"]["AnalystLinkRow"][];
+            /** @description Newest first. */
+            history: components["schemas"]["MindEventRow"][];
+        };
+        /** @description Why two identities are one campaign. */
+        CampaignLinkRow: {
+            a: string;
+            b: string;
+            /** @description `hand-over` or `shared infrastructure`, whichever weighs more. */
+            kind: string;
+            handoff: components["schemas"]["Share"];
+            infrastructure: components["schemas"]["Share"];
+            overlap: components["schemas"]["Share"];
+            cohort: components["schemas"]["Share"];
+            confidence: components["schemas"]["Share"];
+        };
+        /** @description Actors who work together. */
+        CampaignRow: {
+            uuid: string;
+            /** Format: int64 */
+            schema_version: number;
+            first_seen_at?: components["schemas"]["At"] | null;
+            last_seen_at?: components["schemas"]["At"] | null;
+            created_at: components["schemas"]["At"];
+            updated_at: components["schemas"]["At"];
+            confidence?: components["schemas"]["Share"] | null;
+            /** Format: int64 */
+            identity_count: number;
+            ja3_hashes: string[];
+            hassh_hashes: string[];
+            payload_simhashes: string[];
+            c2_endpoints: string[];
+            merged_into_uuid?: string | null;
+            notes?: string | null;
         };
         /** @description The old password and a new one. */
         ChangePassword: {
@@ -1231,30 +1408,50 @@ export interface components {
             /** @description Oldest first; `time` is where the bar starts. */
             data: components["schemas"]["Bar"][];
         };
-        /** @description One provider's word. */
-        IntelPart: {
-            provider: string;
-            /** @description `malicious`, `suspicious`, `benign`, `unknown`; `None`: it says nothing of this address. */
-            verdict?: string | null;
-            /** @description What it said, in its own names. */
-            fields: Record<string, unknown>;
-            /** @description Why the last question failed; what it said before still stands. */
-            error?: string | null;
-            queried_at?: components["schemas"]["At"] | null;
-            failed_at?: components["schemas"]["At"] | null;
+        /** @description Why its members are one, what analysts said of them, and what happened to it. */
+        IdentityEvidence: {
+            links: components["schemas"]["IdentityLinkRow"][];
+            said: components["schemas"]["AnalystLinkRow"][];
+            /** @description Newest first. */
+            history: components["schemas"]["MindEventRow"][];
         };
-        /** @description Everything known of a source. */
-        IntelRow: {
-            attacker_uuid: string;
+        /** @description Why two observations are one identity. */
+        IdentityLinkRow: {
+            a: string;
+            b: string;
+            /** @description `hassh`, `ja4`, `ja3`, `payload`, `c2`, `client+credentials`, `client+commands`, `bond`. */
+            kind: string;
+            value: string;
+            /**
+             * Format: int64
+             * @description How many observations share it.
+             */
+            holders: number;
+            /** @description Sum of the tiers: high 1, commands 0.6, credentials 0.2, network 0.05. */
+            weight: components["schemas"]["Share"];
+            confidence: components["schemas"]["Share"];
+        };
+        /** @description One actor. */
+        IdentityRow: {
+            uuid: string;
             /** Format: int64 */
             schema_version: number;
-            /** @description The strongest verdict of all providers. */
-            aggregate_verdict?: string | null;
-            /** @description Why nobody was asked: `private address`, `an address of this host`. */
-            held_back?: string | null;
-            cached_at: components["schemas"]["At"];
-            expires_at: components["schemas"]["At"];
-            providers: components["schemas"]["IntelPart"][];
+            campaign_id?: string | null;
+            first_seen_at?: components["schemas"]["At"] | null;
+            last_seen_at?: components["schemas"]["At"] | null;
+            created_at: components["schemas"]["At"];
+            updated_at: components["schemas"]["At"];
+            confidence?: components["schemas"]["Share"] | null;
+            /** Format: int64 */
+            observation_count: number;
+            ja3_hashes: string[];
+            hassh_hashes: string[];
+            /** @description Sha256 of files left. */
+            payload_simhashes: string[];
+            c2_endpoints: string[];
+            /** @description Set: it was found to be this one. */
+            merged_into_uuid?: string | null;
+            notes?: string | null;
         };
         /** @description One recorded event. */
         LogRow: {
@@ -1313,6 +1510,17 @@ export interface components {
              */
             session_expires_in: number;
         };
+        /** @description Something that changed among identities or campaigns. */
+        MindEventRow: {
+            /** Format: int64 */
+            id: number;
+            at: components["schemas"]["At"];
+            /** @description `identity.merged` and the like. */
+            topic: string;
+            /** @description Uuid of the identity or campaign it is about first of all. */
+            subject: string;
+            payload: Record<string, unknown>;
+        };
         /** @description One thing that happened, ready to be drawn. */
         Moment: {
             /** Format: int64 */
@@ -1368,6 +1576,23 @@ export interface components {
         NotStarted: {
             name: string;
             reason: string;
+        };
+        /** @description One strand of one address. */
+        ObservationRow: {
+            uuid: string;
+            attacker_ip: string;
+            attacker_uuid?: string | null;
+            /** Format: int64 */
+            ordinal: number;
+            /** @description What it was linked to; after a merge that identity points to another. */
+            identity_id?: string | null;
+            first_seen: components["schemas"]["At"];
+            last_seen: components["schemas"]["At"];
+            /** Format: int64 */
+            asn?: number | null;
+            country_code?: string | null;
+            /** @description What was seen: fingerprints, files, call-back addresses, phases on deckies, times. */
+            evidence: Record<string, unknown>;
         };
         /** @description An order that was given; the worker's state shows when it is carried out. */
         Ordered: {
@@ -1481,6 +1706,36 @@ export interface components {
             }[];
         };
         /** @description One page of a list. */
+        Page_CampaignRow: {
+            /**
+             * Format: int64
+             * @description Rows that match in all, not only on this page.
+             */
+            total: number;
+            /** Format: int64 */
+            limit: number;
+            /** Format: int64 */
+            offset: number;
+            data: {
+                uuid: string;
+                /** Format: int64 */
+                schema_version: number;
+                first_seen_at?: components["schemas"]["At"] | null;
+                last_seen_at?: components["schemas"]["At"] | null;
+                created_at: components["schemas"]["At"];
+                updated_at: components["schemas"]["At"];
+                confidence?: components["schemas"]["Share"] | null;
+                /** Format: int64 */
+                identity_count: number;
+                ja3_hashes: string[];
+                hassh_hashes: string[];
+                payload_simhashes: string[];
+                c2_endpoints: string[];
+                merged_into_uuid?: string | null;
+                notes?: string | null;
+            }[];
+        };
+        /** @description One page of a list. */
         Page_CredentialRow: {
             /**
              * Format: int64
@@ -1534,6 +1789,39 @@ export interface components {
                 last_error?: string | null;
                 last_seen?: components["schemas"]["At"] | null;
                 updated_at: components["schemas"]["At"];
+            }[];
+        };
+        /** @description One page of a list. */
+        Page_IdentityRow: {
+            /**
+             * Format: int64
+             * @description Rows that match in all, not only on this page.
+             */
+            total: number;
+            /** Format: int64 */
+            limit: number;
+            /** Format: int64 */
+            offset: number;
+            data: {
+                uuid: string;
+                /** Format: int64 */
+                schema_version: number;
+                campaign_id?: string | null;
+                first_seen_at?: components["schemas"]["At"] | null;
+                last_seen_at?: components["schemas"]["At"] | null;
+                created_at: components["schemas"]["At"];
+                updated_at: components["schemas"]["At"];
+                confidence?: components["schemas"]["Share"] | null;
+                /** Format: int64 */
+                observation_count: number;
+                ja3_hashes: string[];
+                hassh_hashes: string[];
+                /** @description Sha256 of files left. */
+                payload_simhashes: string[];
+                c2_endpoints: string[];
+                /** @description Set: it was found to be this one. */
+                merged_into_uuid?: string | null;
+                notes?: string | null;
             }[];
         };
         /** @description One page of a list. */
@@ -1601,7 +1889,7 @@ export interface components {
             }[];
         };
         /** @description One page of a list. */
-        Page_ReuseRow: {
+        Page_ObservationRow: {
             /**
              * Format: int64
              * @description Rows that match in all, not only on this page.
@@ -1612,32 +1900,20 @@ export interface components {
             /** Format: int64 */
             offset: number;
             data: {
-                id: string;
-                /** @description `credential`: one principal with one secret; `secret`: the same secret under several principals. */
-                scope: string;
-                secret_sha256: string;
-                secret_kind: string;
-                /** @description Empty in the scope `secret`. */
-                principal?: string | null;
-                secret_printable?: string | null;
-                secret_b64?: string | null;
-                /**
-                 * Format: int64
-                 * @description Distinct pairs of decky and service.
-                 */
-                target_count: number;
+                uuid: string;
+                attacker_ip: string;
+                attacker_uuid?: string | null;
                 /** Format: int64 */
-                attacker_count: number;
-                /** Format: int64 */
-                principal_count: number;
-                /**
-                 * Format: int64
-                 * @description 0 (everybody tries it) to 1000 (nobody else does).
-                 */
-                rarity: number;
+                ordinal: number;
+                /** @description What it was linked to; after a merge that identity points to another. */
+                identity_id?: string | null;
                 first_seen: components["schemas"]["At"];
                 last_seen: components["schemas"]["At"];
-                updated_at: components["schemas"]["At"];
+                /** Format: int64 */
+                asn?: number | null;
+                country_code?: string | null;
+                /** @description What was seen: fingerprints, files, call-back addresses, phases on deckies, times. */
+                evidence: Record<string, unknown>;
             }[];
         };
         /** @description One page of a list. */
@@ -1729,54 +2005,6 @@ export interface components {
             /** @description At least 12 characters and at most 128 bytes. */
             new_password: string;
         };
-        /** @description A finding with its parts; lists are cut at [`PARTS`]. */
-        ReuseDetail: {
-            finding: components["schemas"]["ReuseRow"];
-            targets: components["schemas"]["ReuseTarget"][];
-            attackers: components["schemas"]["ReuseSource"][];
-            principals: string[];
-        };
-        /** @description A secret that was tried in more than one place. */
-        ReuseRow: {
-            id: string;
-            /** @description `credential`: one principal with one secret; `secret`: the same secret under several principals. */
-            scope: string;
-            secret_sha256: string;
-            secret_kind: string;
-            /** @description Empty in the scope `secret`. */
-            principal?: string | null;
-            secret_printable?: string | null;
-            secret_b64?: string | null;
-            /**
-             * Format: int64
-             * @description Distinct pairs of decky and service.
-             */
-            target_count: number;
-            /** Format: int64 */
-            attacker_count: number;
-            /** Format: int64 */
-            principal_count: number;
-            /**
-             * Format: int64
-             * @description 0 (everybody tries it) to 1000 (nobody else does).
-             */
-            rarity: number;
-            first_seen: components["schemas"]["At"];
-            last_seen: components["schemas"]["At"];
-            updated_at: components["schemas"]["At"];
-        };
-        /** @description Who tried it. */
-        ReuseSource: {
-            attacker_ip: string;
-            attacker_uuid?: string | null;
-            first_seen: components["schemas"]["At"];
-        };
-        /** @description Where a secret was tried. */
-        ReuseTarget: {
-            decky: string;
-            service: string;
-            first_seen: components["schemas"]["At"];
-        };
         /**
          * @description What an account may do.
          * @enum {string}
@@ -1795,6 +2023,22 @@ export interface components {
             services: string[];
             ip?: string | null;
             decky_config: Record<string, unknown>;
+        };
+        /** @description What an analyst says of two. */
+        SayCampaign: {
+            /** @description Uuid of an identity. */
+            a: string;
+            b: string;
+            /** @description true: they are one; false: they are not; absent: what was said is taken back. */
+            same?: boolean | null;
+        };
+        /** @description What an analyst says of two. */
+        SayIdentity: {
+            /** @description Uuid of an observation. */
+            a: string;
+            b: string;
+            /** @description true: they are one; false: they are not; absent: what was said is taken back. */
+            same?: boolean | null;
         };
         /** @description Settings of a service. */
         ServiceConfig: {
@@ -1863,6 +2107,11 @@ export interface components {
             /** @description Only told to admins. */
             users?: components["schemas"]["UserRow"][] | null;
         };
+        /**
+         * Format: double
+         * @description A number between 0 and 1, or a weight; stored as parts in a million.
+         */
+        Share: number;
         /** @description What became of starting all. */
         StartAll: {
             /** @description Asked to start, in this order. */
@@ -2203,35 +2452,6 @@ export interface operations {
             };
         };
     };
-    attackerBehaviour: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                uuid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BehaviourView"];
-                };
-            };
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     attackerCommands: {
         parameters: {
             query?: {
@@ -2364,35 +2584,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_BountyRow"];
-                };
-            };
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    attackerIntel: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                uuid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["IntelRow"];
                 };
             };
             404: {
@@ -2682,6 +2873,213 @@ export interface operations {
             };
         };
     };
+    listCampaigns: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page, 50 if absent. */
+                limit?: number;
+                /** @description Rows to skip. */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CampaignRow"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    campaignEvents: {
+        parameters: {
+            query?: {
+                /** @description Single-use key of `POST /auth/sse-ticket`. */
+                ticket?: string;
+                /** @description An access token, for clients that can send neither headers nor fetch a ticket. */
+                token?: string;
+                /** @description Id of the last change already seen; what follows is sent. The header `Last-Event-ID` wins. */
+                lastEventId?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description text/event-stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams of this account */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sayCampaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayCampaign"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCampaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignRow"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    campaignEvidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignEvidence"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    campaignIdentities: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page, 50 if absent. */
+                limit?: number;
+                /** @description Rows to skip. */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_IdentityRow"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getConfig: {
         parameters: {
             query?: never;
@@ -2897,71 +3295,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
-                };
-            };
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listCredentialReuse: {
-        parameters: {
-            query?: {
-                /** @description Only those on at least so many pairs of decky and service, 2 if absent. */
-                min_target_count?: number;
-                /** @description Only secrets of this kind: `plaintext`, `ntlmssp_v2`, … */
-                secret_kind?: string;
-                /** @description Rows of the page, 50 if absent. */
-                limit?: number;
-                /** @description Rows to skip. */
-                offset?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_ReuseRow"];
-                };
-            };
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getCredentialReuse: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReuseDetail"];
                 };
             };
             404: {
@@ -3485,6 +3818,213 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    listIdentities: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page, 50 if absent. */
+                limit?: number;
+                /** @description Rows to skip. */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_IdentityRow"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identityEvents: {
+        parameters: {
+            query?: {
+                /** @description Single-use key of `POST /auth/sse-ticket`. */
+                ticket?: string;
+                /** @description An access token, for clients that can send neither headers nor fetch a ticket. */
+                token?: string;
+                /** @description Id of the last change already seen; what follows is sent. The header `Last-Event-ID` wins. */
+                lastEventId?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description text/event-stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams of this account */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sayIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayIdentity"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityRow"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identityEvidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityEvidence"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identityObservations: {
+        parameters: {
+            query?: {
+                /** @description Rows of the page, 50 if absent. */
+                limit?: number;
+                /** @description Rows to skip. */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ObservationRow"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -45,6 +45,7 @@ export function Attacker() {
           {row !== null && <p className="sub">First seen <When at={row.first_seen} />, last <When at={row.last_seen} />{row.is_traversal && `, moved between ${row.decky_count} deckies`}</p>}
         </div>
         <div className="actions">
+          {row?.identity_id && <Link className="btn" to="/identities/$uuid" params={{ uuid: row.identity_id }}>Identity</Link>}
           <Link className="btn" to="/live" search={{ q: `attacker:${ip}`, span: 'all' }}>All events</Link>
         </div>
       </header>

@@ -5,8 +5,6 @@ import { Empty } from '../parts/Basics';
 import { SECTIONS } from '../parts/sections';
 
 const SAYS: Record<string, [string, string]> = {
-  '/identities': ['No identities in this version.', 'An identity joins addresses that belong to one actor by fingerprints, credentials and habits. No worker does that yet; fingerprints are already kept on each attacker.'],
-  '/campaigns': ['No campaigns in this version.', 'A campaign joins identities that work together. It needs identities first.'],
   '/topologies': ['No topologies in this version.', 'A topology is several networks of deckies with ways between them. Today one flat fleet is deployed from a file with decnet deploy.'],
   '/life': ['No synthetic life in this version.', 'Mail, files and traffic between deckies that make them look lived in. No worker makes them yet.'],
   '/intel': ['No page of its own yet.', 'What outside providers know of an attacker stands on the page of that attacker. Only addresses of the internet are asked about.'],
