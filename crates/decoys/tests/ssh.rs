@@ -159,7 +159,11 @@ async fn a_command_runs_and_its_status_comes_back() {
     assert_eq!(output.status.code(), Some(7));
     assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"files02\n"[..], &b"oops\n"[..]));
     let output = world.run("ssh", &["-tt"], &["deploy@127.0.0.1"], b"echo $((6*7))\nexit\n");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\r42\r\n") || String::from_utf8_lossy(&output.stdout).contains("\n42\r\n"), "{}", output.stdout.escape_ascii());
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("\r42\r\n") || String::from_utf8_lossy(&output.stdout).contains("\n42\r\n"),
+        "{}",
+        output.stdout.escape_ascii()
+    );
     let recorded = |e: &Event| matches!(e.saw, Saw::SessionRecorded { .. });
     assert_eq!(world.events().iter().filter(|e| recorded(e)).count(), 2);
 }

@@ -75,7 +75,17 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(visit: &Visit) -> Self {
-        Self { visit: visit.clone(), site: None, state: State::Head, seen: 0, served: 0, partial: false, since: None, leave: false, plain_at_tls: false }
+        Self {
+            visit: visit.clone(),
+            site: None,
+            state: State::Head,
+            seen: 0,
+            served: 0,
+            partial: false,
+            since: None,
+            leave: false,
+            plain_at_tls: false,
+        }
     }
 
     fn site(&mut self) -> Arc<Site> {

@@ -20,30 +20,107 @@ fn one<'a>(rng: &mut ChaCha12Rng, list: &[&'a str]) -> &'a str {
 }
 
 const CUSTOMERS: &[&str] = &[
-    "builders", "hospitals", "town councils", "food producers", "machine makers", "wholesalers", "schools", "shipping agents",
-    "farm cooperatives", "printing works", "breweries", "dental practices", "housing associations", "carpenters", "filling stations",
-    "garden centres", "wineries", "car dealers", "theatres", "laboratories",
+    "builders",
+    "hospitals",
+    "town councils",
+    "food producers",
+    "machine makers",
+    "wholesalers",
+    "schools",
+    "shipping agents",
+    "farm cooperatives",
+    "printing works",
+    "breweries",
+    "dental practices",
+    "housing associations",
+    "carpenters",
+    "filling stations",
+    "garden centres",
+    "wineries",
+    "car dealers",
+    "theatres",
+    "laboratories",
 ];
 const KINDS: &[&str] = &[
-    "small", "family-run", "public", "long-standing", "growing", "demanding", "seasonal", "neighbouring", "export-minded", "independent",
-    "specialised", "mid-sized",
+    "small",
+    "family-run",
+    "public",
+    "long-standing",
+    "growing",
+    "demanding",
+    "seasonal",
+    "neighbouring",
+    "export-minded",
+    "independent",
+    "specialised",
+    "mid-sized",
 ];
 const WORKS: &[&str] = &[
-    "equip", "advise", "supply", "insure", "support", "look after", "deliver to", "plan for", "keep stock for", "do the paperwork for",
-    "train the people of", "maintain the plant of",
+    "equip",
+    "advise",
+    "supply",
+    "insure",
+    "support",
+    "look after",
+    "deliver to",
+    "plan for",
+    "keep stock for",
+    "do the paperwork for",
+    "train the people of",
+    "maintain the plant of",
 ];
 const SUBJECTS: &[&str] = &[
-    "spare parts", "cold storage", "heating systems", "customs papers", "pumps and valves", "office furniture", "packaging",
-    "access control", "roof work", "fleet service", "labels", "laboratory glass", "lifting gear", "payroll", "cable runs", "signage",
-    "water treatment", "time recording", "pallets", "air ducts", "archive boxes", "scaffolding", "measuring devices", "waste paper",
+    "spare parts",
+    "cold storage",
+    "heating systems",
+    "customs papers",
+    "pumps and valves",
+    "office furniture",
+    "packaging",
+    "access control",
+    "roof work",
+    "fleet service",
+    "labels",
+    "laboratory glass",
+    "lifting gear",
+    "payroll",
+    "cable runs",
+    "signage",
+    "water treatment",
+    "time recording",
+    "pallets",
+    "air ducts",
+    "archive boxes",
+    "scaffolding",
+    "measuring devices",
+    "waste paper",
 ];
 const QUALITIES: &[&str] = &[
-    "without detours", "at a price that stands", "with one person to talk to", "from a single source", "even at short notice",
-    "down to the last screw", "with papers in order", "as agreed and no later", "with an eye on cost", "in plain language",
-    "also at the weekend", "from the first sketch to the last invoice",
+    "without detours",
+    "at a price that stands",
+    "with one person to talk to",
+    "from a single source",
+    "even at short notice",
+    "down to the last screw",
+    "with papers in order",
+    "as agreed and no later",
+    "with an eye on cost",
+    "in plain language",
+    "also at the weekend",
+    "from the first sketch to the last invoice",
 ];
 const PEOPLE: &[&str] = &[
-    "fitters", "drivers", "planners", "clerks", "engineers", "apprentices", "storekeepers", "buyers", "designers", "foremen", "welders",
+    "fitters",
+    "drivers",
+    "planners",
+    "clerks",
+    "engineers",
+    "apprentices",
+    "storekeepers",
+    "buyers",
+    "designers",
+    "foremen",
+    "welders",
     "accountants",
 ];
 const MONTHS: &[&str] =
@@ -52,13 +129,41 @@ const WEEKDAYS: &[&str] = &["Monday", "Tuesday", "Wednesday", "Thursday", "Frida
 
 /// Where it all began, with the year.
 pub(super) fn origin(rng: &mut ChaCha12Rng, f: &Facts) -> String {
-    let place = one(rng, &["a back yard", "a rented barn", "two rooms above a bakery", "a disused mill", "a garage", "the founder's kitchen", "a cellar", "an old tram depot"]);
-    let by = one(rng, &["two brothers", "a master fitter", "a couple of friends", "a trained merchant", "three colleagues", "a widow with five lathes", "a returning emigrant", "a surveyor"]);
+    let place = one(
+        rng,
+        &[
+            "a back yard",
+            "a rented barn",
+            "two rooms above a bakery",
+            "a disused mill",
+            "a garage",
+            "the founder's kitchen",
+            "a cellar",
+            "an old tram depot",
+        ],
+    );
+    let by = one(
+        rng,
+        &[
+            "two brothers",
+            "a master fitter",
+            "a couple of friends",
+            "a trained merchant",
+            "three colleagues",
+            "a widow with five lathes",
+            "a returning emigrant",
+            "a surveyor",
+        ],
+    );
     let what = one(rng, SUBJECTS);
     match rng.random_range(0..4) {
         0 => format!("{} was started in {} by {by} in {place} in {}, with {what} and little else.", f.company, f.year, f.town),
         1 => format!("In {} {by} began to deal in {what}; {place} in {} was all that {} had then.", f.year, f.town, f.company),
-        2 => format!("{place} in {}, {by} and an order for {what}: that was {} in {}.", f.town, f.company, f.year).replacen(place, &capital(place), 1),
+        2 => format!("{place} in {}, {by} and an order for {what}: that was {} in {}.", f.town, f.company, f.year).replacen(
+            place,
+            &capital(place),
+            1,
+        ),
         _ => format!("The books of {} begin in {}, when {by} moved into {place} near {} to sell {what}.", f.company, f.year, f.town),
     }
 }
@@ -70,8 +175,19 @@ pub(super) fn today(rng: &mut ChaCha12Rng, f: &Facts) -> String {
     match rng.random_range(0..4) {
         0 => format!("Today {} people work at {} sites, most of them {a}, and {kind} {customers} rely on them.", f.staff, f.sites),
         1 => format!("{} has {} on the payroll at {} addresses, from {a} to {b}.", f.company, f.staff, f.sites),
-        2 => format!("With {} colleagues at {} locations we {} {kind} {customers} {}.", f.staff, f.sites, one(rng, WORKS), one(rng, QUALITIES)),
-        _ => format!("Of our {} colleagues every {} is trained in the house; {a} and {b} are always wanted at all {} sites.", f.staff, one(rng, &["fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]), f.sites),
+        2 => format!(
+            "With {} colleagues at {} locations we {} {kind} {customers} {}.",
+            f.staff,
+            f.sites,
+            one(rng, WORKS),
+            one(rng, QUALITIES)
+        ),
+        _ => format!(
+            "Of our {} colleagues every {} is trained in the house; {a} and {b} are always wanted at all {} sites.",
+            f.staff,
+            one(rng, &["fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]),
+            f.sites
+        ),
     }
 }
 
@@ -82,10 +198,19 @@ pub(super) fn promise(rng: &mut ChaCha12Rng, f: &Facts) -> String {
     let days = rng.random_range(2..29);
     match rng.random_range(0..5) {
         0 => format!("We {work} {kind} {customers} between {} and the border when it comes to {subject}, {quality}.", f.town),
-        1 => format!("Whoever orders {subject} before {} o'clock on a {} has an answer {quality} within {days} hours.", rng.random_range(8..17), one(rng, WEEKDAYS)),
-        2 => format!("{} {customers} out of ten come back for {subject}, {quality}.", capital(one(rng, &["six", "seven", "eight", "nine"]))),
+        1 => format!(
+            "Whoever orders {subject} before {} o'clock on a {} has an answer {quality} within {days} hours.",
+            rng.random_range(8..17),
+            one(rng, WEEKDAYS)
+        ),
+        2 => {
+            format!("{} {customers} out of ten come back for {subject}, {quality}.", capital(one(rng, &["six", "seven", "eight", "nine"])))
+        }
         3 => format!("Our {} handle {subject} for {kind} {customers} around {} {quality}.", one(rng, PEOPLE), f.town),
-        _ => format!("For {subject} we keep {} items in stock, so that {kind} {customers} wait {days} days at most.", rng.random_range(3..98) * 50),
+        _ => format!(
+            "For {subject} we keep {} items in stock, so that {kind} {customers} wait {days} days at most.",
+            rng.random_range(3..98) * 50
+        ),
     }
 }
 
@@ -106,10 +231,25 @@ pub(super) fn owners(rng: &mut ChaCha12Rng, f: &Facts) -> String {
     let year = f.year + rng.random_range(12..40);
     let share = rng.random_range(51..99);
     match rng.random_range(0..4) {
-        0 => format!("{} per cent of {} still belong to the family; the rest is held by {} since {year}.", share, f.company, one(rng, PEOPLE)),
-        1 => format!("Since {year} {} has been run by the {} generation, with {share} per cent in their hands.", f.company, one(rng, &["second", "third", "fourth"])),
+        0 => format!(
+            "{} per cent of {} still belong to the family; the rest is held by {} since {year}.",
+            share,
+            f.company,
+            one(rng, PEOPLE)
+        ),
+        1 => format!(
+            "Since {year} {} has been run by the {} generation, with {share} per cent in their hands.",
+            f.company,
+            one(rng, &["second", "third", "fourth"])
+        ),
         2 => format!("In {year} the {} bought {} out, and {share} per cent is theirs to this day.", one(rng, PEOPLE), f.company),
-        _ => format!("{} joined a group of {} houses in {year} and kept its name, its seat in {} and its {}.", f.company, rng.random_range(3..19), f.town, one(rng, PEOPLE)),
+        _ => format!(
+            "{} joined a group of {} houses in {year} and kept its name, its seat in {} and its {}.",
+            f.company,
+            rng.random_range(3..19),
+            f.town,
+            one(rng, PEOPLE)
+        ),
     }
 }
 

@@ -305,8 +305,22 @@ impl Look {
         let town = one(
             rng,
             &[
-                "Northfield", "Altstadt", "Villanueva", "Saint-Pierre", "Oosterhout", "Westbridge", "Marlow", "Neustadt", "Torres", "Beaulieu",
-                "Kerkrade", "Ashford", "Lindau", "Alcoy", "Vernon", "Zwolle",
+                "Northfield",
+                "Altstadt",
+                "Villanueva",
+                "Saint-Pierre",
+                "Oosterhout",
+                "Westbridge",
+                "Marlow",
+                "Neustadt",
+                "Torres",
+                "Beaulieu",
+                "Kerkrade",
+                "Ashford",
+                "Lindau",
+                "Alcoy",
+                "Vernon",
+                "Zwolle",
             ],
         )
         .to_owned();
@@ -319,13 +333,26 @@ impl Look {
             home.push(prose::promise(rng, &facts));
         }
         home.push(prose::news(rng, &facts));
-        let about =
-            vec![prose::origin(rng, &facts), prose::today(rng, &facts), prose::owners(rng, &facts), prose::promise(rng, &facts)];
+        let about = vec![prose::origin(rng, &facts), prose::today(rng, &facts), prose::owners(rng, &facts), prose::promise(rng, &facts)];
         let offer = (0..rng.random_range(3..7)).map(|_| prose::offer(rng, &facts)).collect();
         let contact = vec![
             format!(
                 "{company}<br>{} {}<br>{} {}",
-                one(rng, &["Harbour Road", "Long Acre", "Am Bahnhof", "Foundry Lane", "Station Street", "Mill Lane", "Industriestrasse", "Calle Mayor", "Rue du Port", "Kanaalweg"]),
+                one(
+                    rng,
+                    &[
+                        "Harbour Road",
+                        "Long Acre",
+                        "Am Bahnhof",
+                        "Foundry Lane",
+                        "Station Street",
+                        "Mill Lane",
+                        "Industriestrasse",
+                        "Calle Mayor",
+                        "Rue du Port",
+                        "Kanaalweg"
+                    ]
+                ),
                 rng.random_range(1..180),
                 rng.random_range(10_000..99_000),
                 facts.town
@@ -368,7 +395,20 @@ impl Look {
             one(rng, &["intern", "old", "bak", "archive", "test", "staging", "print", "stats", "files", "portal"]),
             one(rng, &["", "1", "2", "_old", "-new", "2019", "2021", "-en"])
         );
-        Self { company, hidden, assets, css, home_title, home, about, offer_title: offer_title.into(), offer_slug, offer, contact, generator }
+        Self {
+            company,
+            hidden,
+            assets,
+            css,
+            home_title,
+            home,
+            about,
+            offer_title: offer_title.into(),
+            offer_slug,
+            offer,
+            contact,
+            generator,
+        }
     }
 
     fn page(&self, title: &str, paragraphs: &[String]) -> String {
@@ -408,7 +448,9 @@ mod tests {
             for file in site.files.values().filter(|f| f.kind == "text/html") {
                 let text = String::from_utf8_lossy(&file.bytes).into_owned();
                 for paragraph in text.split("<p>").skip(1).filter_map(|p| p.split("</p>").next()) {
-                    own.extend(paragraph.split_inclusive(". ").map(|s| s.trim().to_owned()).filter(|s| s.len() > 12 && !s.contains("href")));
+                    own.extend(
+                        paragraph.split_inclusive(". ").map(|s| s.trim().to_owned()).filter(|s| s.len() > 12 && !s.contains("href")),
+                    );
                 }
             }
             assert!(own.len() >= 10, "{own:?}");

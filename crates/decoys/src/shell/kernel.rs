@@ -87,7 +87,6 @@ pub(crate) struct State {
     /// When a line was last entered.
     pub(crate) last_input: Micros,
     pub(crate) forks: u64,
-    column: usize,
 }
 
 /// One session's machine.
@@ -128,7 +127,6 @@ impl Kernel {
                 kept_bytes: 0,
                 last_input: now,
                 forks: 0,
-                column: 0,
             }),
             fs,
             has_tty,
@@ -193,11 +191,6 @@ impl Kernel {
     pub(crate) fn print(&self, bytes: &[u8]) {
         let mut s = self.state.lock();
         s.print(bytes);
-    }
-
-    /// Where the cursor stands in its line, as far as what was printed tells.
-    pub(crate) fn column(&self) -> usize {
-        self.state.lock().column
     }
 
     /// Prints on standard output or error of a session without a terminal.
@@ -400,13 +393,6 @@ impl State {
     pub(crate) fn print(&mut self, bytes: &[u8]) {
         self.printed += bytes.len();
         self.total_out += bytes.len() as u64;
-        for &b in bytes {
-            match b {
-                b'\n' | b'\r' => self.column = 0,
-                8 => self.column = self.column.saturating_sub(1),
-                _ => self.column += 1,
-            }
-        }
         let mut with = Vec::with_capacity(bytes.len() + 8);
         if self.modes.post {
             for &b in bytes {

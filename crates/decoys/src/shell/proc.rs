@@ -282,11 +282,6 @@ impl Proc {
         self.out.extend_from_slice(bytes.as_ref());
     }
 
-    /// Bytes that wait in the buffer of standard output.
-    pub(crate) fn pending(&self) -> usize {
-        self.out.len()
-    }
-
     /// Writes standard output's buffer out.
     pub(crate) async fn flush(&mut self) -> Result<(), Errno> {
         if self.out.is_empty() {

@@ -191,8 +191,19 @@ fn enter(k: &Kernel, login: &Login, account: &model::Account) -> u32 {
         Some(c) => vec![base.clone().into_bytes(), b"-c".to_vec(), c.iter().copied().take(4096).collect()],
         None => title(format!("-{base}")),
     };
-    let mut p =
-        process(shell, owner, &account.name, account.uid, tty.clone(), if ssh { "Ss" } else { "S" }, base.as_bytes(), args, account.shell.as_bytes(), 8_100, 5_100);
+    let mut p = process(
+        shell,
+        owner,
+        &account.name,
+        account.uid,
+        tty.clone(),
+        if ssh { "Ss" } else { "S" },
+        base.as_bytes(),
+        args,
+        account.shell.as_bytes(),
+        8_100,
+        5_100,
+    );
     p.cwd = account.home.clone().into_bytes();
     live.add(p);
     live.shell_pid = shell;

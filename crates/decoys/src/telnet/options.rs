@@ -87,7 +87,7 @@ struct Half {
 
 impl Half {
     fn changing(self) -> bool {
-        self.holds != self.wanted || self.due > 0 && self.holds != self.wanted
+        self.holds != self.wanted
     }
 
     /// An answer or a wish came; whether it is a wish.

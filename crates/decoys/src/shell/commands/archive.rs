@@ -35,7 +35,29 @@ pub(crate) async fn tar(p: &mut Proc) -> i32 {
         args.extend(rest);
         p.args = args;
     }
-    let o = match parse(p, "cxtrzjJf:C:vpkPOhmT:X:", &[("create", 'c', 0), ("extract", 'x', 0), ("get", 'x', 0), ("list", 't', 0), ("gzip", 'z', 0), ("file", 'f', 1), ("directory", 'C', 1), ("verbose", 'v', 0), ("strip-components", 'S', 1), ("exclude", 'E', 1), ("overwrite", 'W', 0), ("no-same-owner", 'N', 0), ("to-stdout", 'O', 0), ("no-same-permissions", 'M', 0)], 2).await {
+    let o = match parse(
+        p,
+        "cxtrzjJf:C:vpkPOhmT:X:",
+        &[
+            ("create", 'c', 0),
+            ("extract", 'x', 0),
+            ("get", 'x', 0),
+            ("list", 't', 0),
+            ("gzip", 'z', 0),
+            ("file", 'f', 1),
+            ("directory", 'C', 1),
+            ("verbose", 'v', 0),
+            ("strip-components", 'S', 1),
+            ("exclude", 'E', 1),
+            ("overwrite", 'W', 0),
+            ("no-same-owner", 'N', 0),
+            ("to-stdout", 'O', 0),
+            ("no-same-permissions", 'M', 0),
+        ],
+        2,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -44,7 +66,8 @@ pub(crate) async fn tar(p: &mut Proc) -> i32 {
         Some(d) => {
             let full = p.path(&d);
             if !p.fs().stat(&p.who, &full).is_ok_and(|m| m.is_dir()) {
-                p.err(format!("tar: {}: Cannot open: No such file or directory\ntar: Error is not recoverable: exiting now\n", text(&d))).await;
+                p.err(format!("tar: {}: Cannot open: No such file or directory\ntar: Error is not recoverable: exiting now\n", text(&d)))
+                    .await;
                 return 2;
             }
             full
@@ -156,7 +179,8 @@ pub(crate) async fn tar(p: &mut Proc) -> i32 {
     let mut data = Vec::new();
     if bytes.starts_with(b"\x1f\x8b") {
         if MultiGzDecoder::new(&bytes[..]).take(24 << 20).read_to_end(&mut data).is_err() {
-            p.err("\ngzip: stdin: unexpected end of file\ntar: Child returned status 1\ntar: Error is not recoverable: exiting now\n").await;
+            p.err("\ngzip: stdin: unexpected end of file\ntar: Child returned status 1\ntar: Error is not recoverable: exiting now\n")
+                .await;
             return 2;
         }
     } else {
@@ -176,7 +200,9 @@ pub(crate) async fn tar(p: &mut Proc) -> i32 {
             any = true;
             break;
         }
-        let field = |from: usize, to: usize| -> Vec<u8> { block.get(from..to).unwrap_or_default().iter().copied().take_while(|b| *b != 0).collect() };
+        let field = |from: usize, to: usize| -> Vec<u8> {
+            block.get(from..to).unwrap_or_default().iter().copied().take_while(|b| *b != 0).collect()
+        };
         let octal = |from: usize, to: usize| u64::from_str_radix(text(&field(from, to)).trim(), 8).unwrap_or(0);
         if block.get(257..262) != Some(b"ustar") && !any {
             break;
@@ -198,14 +224,38 @@ pub(crate) async fn tar(p: &mut Proc) -> i32 {
         if matches!(kind, b'x' | b'g' | b'L' | b'K') {
             continue;
         }
-        if !o.rest.is_empty() && !o.rest.iter().any(|r| name == *r || name.starts_with(&[r.strip_suffix(b"/").unwrap_or(r), b"/"].concat())) {
+        if !o.rest.is_empty() && !o.rest.iter().any(|r| name == *r || name.starts_with(&[r.strip_suffix(b"/").unwrap_or(r), b"/"].concat()))
+        {
             continue;
         }
         if o.has('v') || o.has('t') {
             let line = if o.has('t') && o.has('v') {
-                let meta = crate::shell::Meta { kind: if kind == b'5' { Kind::Dir } else if kind == b'2' { Kind::Link } else { Kind::File }, mode: bits, uid: 0, gid: 0, size, mtime: model::Micros(mtime * 1_000_000), atime: model::Micros(0), nlink: 1, ino: 1 };
+                let meta = crate::shell::Meta {
+                    kind: if kind == b'5' {
+                        Kind::Dir
+                    } else if kind == b'2' {
+                        Kind::Link
+                    } else {
+                        Kind::File
+                    },
+                    mode: bits,
+                    uid: 0,
+                    gid: 0,
+                    size,
+                    mtime: model::Micros(mtime * 1_000_000),
+                    atime: model::Micros(0),
+                    nlink: 1,
+                    ino: 1,
+                };
                 let owner = format!("{}/{}", text(&field(265, 297)), text(&field(297, 329)));
-                format!("{} {owner} {size:>w$} {} {}{}\n", mode::string(&meta), logs::local(&persona, mtime, "%Y-%m-%d %H:%M"), text(&name), if kind == b'2' { format!(" -> {}", text(&link)) } else { String::new() }, w = 19usize.saturating_sub(owner.len() + 1).max(1))
+                format!(
+                    "{} {owner} {size:>w$} {} {}{}\n",
+                    mode::string(&meta),
+                    logs::local(&persona, mtime, "%Y-%m-%d %H:%M"),
+                    text(&name),
+                    if kind == b'2' { format!(" -> {}", text(&link)) } else { String::new() },
+                    w = 19usize.saturating_sub(owner.len() + 1).max(1)
+                )
             } else {
                 format!("{}\n", text(&name))
             };
@@ -301,13 +351,33 @@ fn header(name: &[u8], mode: u32, uid: u32, gid: u32, size: u64, mtime: i64, kin
 /// `diff`, `cmp`.
 pub(crate) async fn diff(p: &mut Proc) -> i32 {
     let cmp = p.name() == "cmp";
-    let o = match parse(p, if cmp { "bln:si:" } else { "abBcC:duU:eiNqrstwy" }, &[("brief", 'q', 0), ("unified", 'u', 2), ("recursive", 'r', 0), ("quiet", 's', 0), ("silent", 's', 0), ("ignore-case", 'i', 0), ("new-file", 'N', 0)], 2).await {
+    let o = match parse(
+        p,
+        if cmp { "bln:si:" } else { "abBcC:duU:eiNqrstwy" },
+        &[
+            ("brief", 'q', 0),
+            ("unified", 'u', 2),
+            ("recursive", 'r', 0),
+            ("quiet", 's', 0),
+            ("silent", 's', 0),
+            ("ignore-case", 'i', 0),
+            ("new-file", 'N', 0),
+        ],
+        2,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
     let [a, b, ..] = o.rest.as_slice() else {
         let what = o.rest.first().map_or_else(|| "missing operand".to_owned(), |f| format!("missing operand after '{}'", text(f)));
-        return opts::usage(p, &format!("{what}\n{0}: Try '{0} --help' for more information.", p.called()).split('\n').next().unwrap_or_default().to_owned(), 2).await;
+        return opts::usage(
+            p,
+            format!("{what}\n{0}: Try '{0} --help' for more information.", p.called()).split('\n').next().unwrap_or_default(),
+            2,
+        )
+        .await;
     };
     let (a, b) = (a.clone(), b.clone());
     let mut texts = Vec::new();
@@ -365,7 +435,7 @@ pub(crate) async fn diff(p: &mut Proc) -> i32 {
     let hunks = changes(&l, &r);
     let print = |p: &mut Proc, mark: &str, line: &[u8]| {
         p.out(mark);
-        p.out(line.to_vec());
+        p.out(line);
         if !line.ends_with(b"\n") {
             p.out("\n\\ No newline at end of file\n");
         }
@@ -375,7 +445,13 @@ pub(crate) async fn diff(p: &mut Proc) -> i32 {
         let persona = std::sync::Arc::clone(p.fs().persona());
         for (mark, f) in [("---", &a), ("+++", &b)] {
             let t = p.fs().stat(&p.who, &p.path(f)).map_or(p.k.now(), |m| m.mtime);
-            p.out(format!("{mark} {}\t{}.{:09} {}\n", text(f), logs::local(&persona, t.seconds(), "%Y-%m-%d %H:%M:%S"), t.0.rem_euclid(1_000_000) * 1000, logs::local(&persona, t.seconds(), "%z")));
+            p.out(format!(
+                "{mark} {}\t{}.{:09} {}\n",
+                text(f),
+                logs::local(&persona, t.seconds(), "%Y-%m-%d %H:%M:%S"),
+                t.0.rem_euclid(1_000_000) * 1000,
+                logs::local(&persona, t.seconds(), "%z")
+            ));
         }
         let mut i = 0;
         while i < hunks.len() {
@@ -416,7 +492,13 @@ pub(crate) async fn diff(p: &mut Proc) -> i32 {
     }
     for (a0, a1, b0, b1) in hunks {
         let range = |from: usize, to: usize| if to - from <= 1 { (from + 1).to_string() } else { format!("{},{to}", from + 1) };
-        let head = if a0 == a1 { format!("{a0}a{}", range(b0, b1)) } else if b0 == b1 { format!("{}d{b0}", range(a0, a1)) } else { format!("{}c{}", range(a0, a1), range(b0, b1)) };
+        let head = if a0 == a1 {
+            format!("{a0}a{}", range(b0, b1))
+        } else if b0 == b1 {
+            format!("{}d{b0}", range(a0, a1))
+        } else {
+            format!("{}c{}", range(a0, a1), range(b0, b1))
+        };
         p.out(head + "\n");
         for line in l.get(a0..a1).unwrap_or_default() {
             print(p, "< ", line);
@@ -481,12 +563,9 @@ pub(crate) async fn unzip(p: &mut Proc) -> i32 {
         p.out("UnZip 6.00 of 20 April 2009, by Debian. Original by Info-ZIP.\n");
         return 10;
     };
-    let bytes = match p.slurp(&file).await {
-        Ok(b) => b,
-        Err(_) => {
-            p.err(format!("unzip:  cannot find or open {0}, {0}.zip or {0}.ZIP.\n", text(&file))).await;
-            return 9;
-        }
+    let Ok(bytes) = p.slurp(&file).await else {
+        p.err(format!("unzip:  cannot find or open {0}, {0}.zip or {0}.ZIP.\n", text(&file))).await;
+        return 9;
     };
     p.out(format!("Archive:  {}\n", text(&file)));
     let base = o.value('d').map_or_else(|| p.cwd.clone(), |d| p.path(d));
@@ -532,6 +611,10 @@ pub(crate) async fn unzip(p: &mut Proc) -> i32 {
         return 0;
     }
     p.out("  End-of-central-directory signature not found.  Either this file is not\n  a zipfile, or it constitutes one disk of a multi-part archive.  In the\n  latter case the central directory and zipfile comment will be found on\n  the last disk(s) of this archive.\n");
-    p.err(format!("unzip:  cannot find zipfile directory in one of {0} or\n        {0}.zip, and cannot find {0}.ZIP, period.\n", text(&file))).await;
+    p.err(format!(
+        "unzip:  cannot find zipfile directory in one of {0} or\n        {0}.zip, and cannot find {0}.ZIP, period.\n",
+        text(&file)
+    ))
+    .await;
     9
 }

@@ -1,11 +1,8 @@
 //! `awk`: patterns and actions, arrays, functions, `printf`. Output to files and commands waits until the
 //! program is at an end; input from commands gives nothing.
+#![expect(clippy::cast_possible_truncation, reason = "awk's numbers become integers by saturation, which is what `as` does")]
 
-use std::{
-    collections::BTreeMap,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use super::{
     opts::text,
@@ -48,7 +45,13 @@ impl V {
         match self {
             Self::Num(n) => *n != 0.0,
             Self::Str(s) => !s.is_empty(),
-            Self::Maybe(s) => if looks_numeric(s) { self.num() != 0.0 } else { !s.is_empty() },
+            Self::Maybe(s) => {
+                if looks_numeric(s) {
+                    self.num() != 0.0
+                } else {
+                    !s.is_empty()
+                }
+            }
             Self::None => false,
         }
     }
@@ -70,7 +73,15 @@ fn looks_numeric(s: &[u8]) -> bool {
 
 fn number(n: f64, format: &str) -> Vec<u8> {
     if n == n.trunc() && n.abs() < 1e16 {
-        return format!("{n:.0}").trim_start_matches("-0").to_owned().into_bytes().into_iter().collect::<Vec<u8>>().pipe(|v| if v.is_empty() { b"0".to_vec() } else if n < 0.0 && n > -1.0 { v } else { format!("{}", n as i64).into_bytes() });
+        return format!("{n:.0}").trim_start_matches("-0").to_owned().into_bytes().into_iter().collect::<Vec<u8>>().pipe(|v| {
+            if v.is_empty() {
+                b"0".to_vec()
+            } else if n < 0.0 && n > -1.0 {
+                v
+            } else {
+                format!("{}", n as i64).into_bytes()
+            }
+        });
     }
     let precision = format.trim_start_matches("%.").trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().unwrap_or(6);
     let sign = if n < 0.0 { "-" } else { "" };
@@ -102,7 +113,10 @@ enum Tok {
     End,
 }
 
-const OPS: &[&str] = &["**=", "&&", "||", "==", "!=", "<=", ">=", ">>", "++", "--", "+=", "-=", "*=", "/=", "%=", "^=", "**", "!~", "{", "}", "(", ")", "[", "]", ";", ",", "+", "-", "*", "/", "%", "^", "!", ">", "<", "|", "?", ":", "~", "$", "="];
+const OPS: &[&str] = &[
+    "**=", "&&", "||", "==", "!=", "<=", ">=", ">>", "++", "--", "+=", "-=", "*=", "/=", "%=", "^=", "**", "!~", "{", "}", "(", ")", "[",
+    "]", ";", ",", "+", "-", "*", "/", "%", "^", "!", ">", "<", "|", "?", ":", "~", "$", "=",
+];
 
 fn lex(src: &[u8]) -> Result<Vec<Tok>, String> {
     let mut out: Vec<Tok> = Vec::new();
@@ -196,7 +210,11 @@ fn lex(src: &[u8]) -> Result<Vec<Tok>, String> {
             }
             c if c.is_ascii_digit() || (c == b'.' && src.get(at + 1).is_some_and(u8::is_ascii_digit)) => {
                 let from = at;
-                while src.get(at).is_some_and(|c| c.is_ascii_digit() || *c == b'.') || (matches!(src.get(at), Some(b'e' | b'E')) && src.get(at + 1).is_some_and(|d| d.is_ascii_digit() || matches!(d, b'+' | b'-'))) || (matches!(src.get(at), Some(b'+' | b'-')) && matches!(src.get(at - 1), Some(b'e' | b'E'))) {
+                while src.get(at).is_some_and(|c| c.is_ascii_digit() || *c == b'.')
+                    || (matches!(src.get(at), Some(b'e' | b'E'))
+                        && src.get(at + 1).is_some_and(|d| d.is_ascii_digit() || matches!(d, b'+' | b'-')))
+                    || (matches!(src.get(at), Some(b'+' | b'-')) && matches!(src.get(at - 1), Some(b'e' | b'E')))
+                {
                     at += 1;
                 }
                 out.push(Tok::Num(leading_float(&String::from_utf8_lossy(src.get(from..at).unwrap_or_default()))));
@@ -225,7 +243,10 @@ fn lex(src: &[u8]) -> Result<Vec<Tok>, String> {
     Ok(out)
 }
 
-const KEYWORDS: &[&str] = &["if", "else", "while", "for", "do", "print", "printf", "return", "in", "next", "exit", "break", "continue", "delete", "getline", "BEGIN", "END", "function", "func"];
+const KEYWORDS: &[&str] = &[
+    "if", "else", "while", "for", "do", "print", "printf", "return", "in", "next", "exit", "break", "continue", "delete", "getline",
+    "BEGIN", "END", "function", "func",
+];
 
 #[derive(Debug)]
 enum E {
@@ -233,22 +254,22 @@ enum E {
     Str(Arc<[u8]>),
     Re(regex::bytes::Regex),
     Var(String),
-    Elem(String, Vec<E>),
-    Field(Box<E>),
-    Set(Box<E>, Box<E>),
-    SetOp(u8, Box<E>, Box<E>),
-    Inc(Box<E>, f64, bool),
-    Bin(u8, Box<E>, Box<E>),
-    Cmp(&'static str, Box<E>, Box<E>),
-    Match(Box<E>, Box<E>, bool),
-    And(Box<E>, Box<E>),
-    Or(Box<E>, Box<E>),
-    Not(Box<E>),
-    Neg(Box<E>),
-    Cond(Box<E>, Box<E>, Box<E>),
-    Cat(Box<E>, Box<E>),
-    In(Vec<E>, String),
-    Call(String, Vec<E>),
+    Elem(String, Vec<Self>),
+    Field(Box<Self>),
+    Set(Box<Self>, Box<Self>),
+    SetOp(u8, Box<Self>, Box<Self>),
+    Inc(Box<Self>, f64, bool),
+    Bin(u8, Box<Self>, Box<Self>),
+    Cmp(&'static str, Box<Self>, Box<Self>),
+    Match(Box<Self>, Box<Self>, bool),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
+    Neg(Box<Self>),
+    Cond(Box<Self>, Box<Self>, Box<Self>),
+    Cat(Box<Self>, Box<Self>),
+    In(Vec<Self>, String),
+    Call(String, Vec<Self>),
     Getline,
 }
 
@@ -257,12 +278,12 @@ enum S {
     Expr(E),
     Print(Vec<E>, Option<(u8, E)>),
     Printf(Vec<E>, Option<(u8, E)>),
-    If(E, Box<S>, Option<Box<S>>),
-    While(E, Box<S>),
-    Do(Box<S>, E),
-    For(Option<Box<S>>, Option<E>, Option<Box<S>>, Box<S>),
-    ForIn(String, String, Box<S>),
-    Block(Vec<S>),
+    If(E, Box<Self>, Option<Box<Self>>),
+    While(E, Box<Self>),
+    Do(Box<Self>, E),
+    For(Option<Box<Self>>, Option<E>, Option<Box<Self>>, Box<Self>),
+    ForIn(String, String, Box<Self>),
+    Block(Vec<Self>),
     Next,
     Exit(Option<E>),
     Break,
@@ -296,6 +317,8 @@ struct P {
 }
 
 type R<T> = Result<T, String>;
+/// Patterns with what is done where they fit.
+type Rules = Vec<(Pattern, Option<S>)>;
 
 impl P {
     fn peek(&self) -> &Tok {
@@ -330,7 +353,11 @@ impl P {
             Tok::Newline => "newline".into(),
             Tok::End => "end of file".into(),
         };
-        if matches!(self.peek(), Tok::End) { "syntax error at or near end of line".into() } else { format!("syntax error at or near {shown}") }
+        if matches!(self.peek(), Tok::End) {
+            "syntax error at or near end of line".into()
+        } else {
+            format!("syntax error at or near {shown}")
+        }
     }
 
     fn newlines(&mut self) {
@@ -350,7 +377,7 @@ impl P {
         if self.depth > 60 { Err("expression too deep".into()) } else { Ok(()) }
     }
 
-    fn program(&mut self) -> R<(Vec<(Pattern, Option<S>)>, BTreeMap<String, Fun>)> {
+    fn program(&mut self) -> R<(Rules, BTreeMap<String, Fun>)> {
         let mut rules = Vec::new();
         let mut funs = BTreeMap::new();
         loop {
@@ -499,8 +526,12 @@ impl P {
                 "for" => {
                     self.at += 1;
                     self.want("(")?;
-                    if let (Tok::Name(v), Some(Tok::Name(i)), Some(Tok::Name(a)), Some(Tok::Op(")"))) = (self.peek().clone(), self.toks.get(self.at + 1).cloned(), self.toks.get(self.at + 2).cloned(), self.toks.get(self.at + 3).cloned())
-                        && i == "in"
+                    if let (Tok::Name(v), Some(Tok::Name(i)), Some(Tok::Name(a)), Some(Tok::Op(")"))) = (
+                        self.peek().clone(),
+                        self.toks.get(self.at + 1).cloned(),
+                        self.toks.get(self.at + 2).cloned(),
+                        self.toks.get(self.at + 3).cloned(),
+                    ) && i == "in"
                     {
                         self.at += 4;
                         return Ok(S::ForIn(v, a, self.body()?));
@@ -559,7 +590,15 @@ impl P {
                     }
                     self.no_gt = saved;
                 }
-                let to = if self.eat(">>") { Some((b'a', self.cat()?)) } else if self.eat(">") { Some((b'>', self.cat()?)) } else if self.eat("|") { Some((b'|', self.cat()?)) } else { None };
+                let to = if self.eat(">>") {
+                    Some((b'a', self.cat()?))
+                } else if self.eat(">") {
+                    Some((b'>', self.cat()?))
+                } else if self.eat("|") {
+                    Some((b'|', self.cat()?))
+                } else {
+                    None
+                };
                 Ok(if n == "print" { S::Print(args, to) } else { S::Printf(args, to) })
             }
             "next" => {
@@ -806,7 +845,13 @@ impl P {
             Tok::Re(s) => Ok(E::Re(compile(&s, Kind::Extended, false)?)),
             Tok::Op("$") => {
                 self.deeper()?;
-                let e = if self.eat("++") { E::Inc(Box::new(self.primary()?), 1.0, true) } else if self.eat("-") { E::Neg(Box::new(self.primary()?)) } else { self.primary()? };
+                let e = if self.eat("++") {
+                    E::Inc(Box::new(self.primary()?), 1.0, true)
+                } else if self.eat("-") {
+                    E::Neg(Box::new(self.primary()?))
+                } else {
+                    self.primary()?
+                };
                 self.depth -= 1;
                 Ok(E::Field(Box::new(e)))
             }
@@ -1062,7 +1107,11 @@ impl M<'_> {
             }
             E::Cmp(op, l, r) => {
                 let (l, r) = (self.eval(l), self.eval(r));
-                let ord = if l.numeric() && r.numeric() { l.num().partial_cmp(&r.num()).unwrap_or(std::cmp::Ordering::Greater) } else { l.text().cmp(&r.text()) };
+                let ord = if l.numeric() && r.numeric() {
+                    l.num().partial_cmp(&r.num()).unwrap_or(std::cmp::Ordering::Greater)
+                } else {
+                    l.text().cmp(&r.text())
+                };
                 let yes = match *op {
                     "<" => ord.is_lt(),
                     "<=" => ord.is_le(),
@@ -1082,7 +1131,13 @@ impl M<'_> {
             E::Or(l, r) => V::Num(f64::from(u8::from(self.eval(l).truth() || self.eval(r).truth()))),
             E::Not(e) => V::Num(f64::from(u8::from(!self.eval(e).truth()))),
             E::Neg(e) => V::Num(-self.eval(e).num()),
-            E::Cond(c, a, b) => if self.eval(c).truth() { self.eval(a) } else { self.eval(b) },
+            E::Cond(c, a, b) => {
+                if self.eval(c).truth() {
+                    self.eval(a)
+                } else {
+                    self.eval(b)
+                }
+            }
             E::Cat(l, r) => {
                 let mut t = self.eval(l).text();
                 t.extend(self.eval(r).text());
@@ -1305,7 +1360,11 @@ impl M<'_> {
                 self.bytes += bytes.len();
                 match self.to.iter_mut().find(|(h, n, _)| h == how && *n == name) {
                     Some((_, _, b)) => b.extend(bytes),
-                    None => if self.to.len() < 200 { self.to.push((*how, name, bytes)) },
+                    None => {
+                        if self.to.len() < 200 {
+                            self.to.push((*how, name, bytes))
+                        }
+                    }
                 }
             }
         }
@@ -1340,10 +1399,13 @@ impl M<'_> {
                 } else {
                     let ofs = self.get("OFS").text();
                     let ofmt = text(&self.get("OFMT").text());
-                    let parts: Vec<Vec<u8>> = args.iter().map(|a| match self.eval(a) {
-                        V::Num(n) => number(n, &ofmt),
-                        v => v.text(),
-                    }).collect();
+                    let parts: Vec<Vec<u8>> = args
+                        .iter()
+                        .map(|a| match self.eval(a) {
+                            V::Num(n) => number(n, &ofmt),
+                            v => v.text(),
+                        })
+                        .collect();
                     parts.join(&ofs[..])
                 };
                 line.extend(self.get("ORS").text());
@@ -1410,9 +1472,14 @@ impl M<'_> {
                 let name = self.array_name(a);
                 let mut keys: Vec<Vec<u8>> = self.arrays.get(&name).map(|m| m.keys().cloned().collect()).unwrap_or_default();
                 // Numbers in order, as small tables come out of mawk.
-                keys.sort_by(|x, y| match (std::str::from_utf8(x).ok().and_then(|t| t.parse::<f64>().ok()), std::str::from_utf8(y).ok().and_then(|t| t.parse::<f64>().ok())) {
-                    (Some(x), Some(y)) => x.partial_cmp(&y).unwrap_or(std::cmp::Ordering::Equal),
-                    _ => x.cmp(y),
+                keys.sort_by(|x, y| {
+                    match (
+                        std::str::from_utf8(x).ok().and_then(|t| t.parse::<f64>().ok()),
+                        std::str::from_utf8(y).ok().and_then(|t| t.parse::<f64>().ok()),
+                    ) {
+                        (Some(x), Some(y)) => x.partial_cmp(&y).unwrap_or(std::cmp::Ordering::Equal),
+                        _ => x.cmp(y),
+                    }
                 });
                 for k in keys {
                     self.set(v, V::Maybe(k.into()));
@@ -1576,7 +1643,13 @@ pub(crate) async fn awk(p: &mut Proc) -> i32 {
             rest
         };
         match f {
-            b'F' => fs = Some(if value == b"t" { b"\t".to_vec() } else { crate::shell::syntax::unescape(&value, crate::shell::syntax::Escapes::Ansi).0 }),
+            b'F' => {
+                fs = Some(if value == b"t" {
+                    b"\t".to_vec()
+                } else {
+                    crate::shell::syntax::unescape(&value, crate::shell::syntax::Escapes::Ansi).0
+                })
+            }
             b'v' => assigns.push(value),
             _ => match p.slurp(&value).await {
                 Ok(b) => program = Some([program.unwrap_or_default(), b.to_vec(), b"\n".to_vec()].concat()),
@@ -1805,8 +1878,26 @@ impl State {
         vars.insert("ARGC".to_owned(), V::Num(args.len() as f64 + 1.0));
         let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
         arrays.insert("ENVIRON".into(), p.env.iter().map(|(n, v)| (n.clone(), V::Maybe(v.clone().into()))).collect());
-        arrays.insert("ARGV".into(), std::iter::once(b"awk".to_vec()).chain(args.iter().cloned()).enumerate().map(|(n, a)| (n.to_string().into_bytes(), V::Maybe(a.into()))).collect());
-        let mut s = Self { vars, arrays, record: Vec::new(), to: Vec::new(), status: 0, seed: p.k.random_u32(), last_seed: 0.0, bytes: 0, error: None, temp: 0 };
+        arrays.insert(
+            "ARGV".into(),
+            std::iter::once(b"awk".to_vec())
+                .chain(args.iter().cloned())
+                .enumerate()
+                .map(|(n, a)| (n.to_string().into_bytes(), V::Maybe(a.into())))
+                .collect(),
+        );
+        let mut s = Self {
+            vars,
+            arrays,
+            record: Vec::new(),
+            to: Vec::new(),
+            status: 0,
+            seed: p.k.random_u32(),
+            last_seed: 0.0,
+            bytes: 0,
+            error: None,
+            temp: 0,
+        };
         for a in assigns {
             s.assign(&a);
         }
@@ -1846,6 +1937,17 @@ fn drive(s: &mut State, funs: &BTreeMap<String, Fun>, step: impl FnOnce(&mut M<'
     let stop = step(&mut m) || m.fuel == 0;
     m.field(0);
     let out = std::mem::take(&mut m.out);
-    *s = State { vars: m.vars, arrays: m.arrays, record: m.record, to: m.to, status: m.status, seed: m.seed, last_seed: m.last_seed, bytes: m.bytes, error: m.error, temp: m.temp };
+    *s = State {
+        vars: m.vars,
+        arrays: m.arrays,
+        record: m.record,
+        to: m.to,
+        status: m.status,
+        seed: m.seed,
+        last_seed: m.last_seed,
+        bytes: m.bytes,
+        error: m.error,
+        temp: m.temp,
+    };
     Step { out, stop }
 }

@@ -345,10 +345,10 @@ async fn applet(p: &mut Proc, name: &str) -> i32 {
         p.err(text).await;
         return 0;
     }
-    if let Some(builtin) = name.strip_prefix("[[").map(|_| "[").or((name == "[").then_some("[")) {
-        if let Some(a) = p.args.first_mut() {
-            *a = builtin.as_bytes().to_vec();
-        }
+    if let Some(builtin) = name.strip_prefix("[[").map(|_| "[").or((name == "[").then_some("["))
+        && let Some(a) = p.args.first_mut()
+    {
+        *a = builtin.as_bytes().to_vec();
     }
     match super::find(name) {
         Some(c) => match c.run {

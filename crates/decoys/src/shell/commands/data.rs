@@ -1,4 +1,5 @@
 //! Programs about bytes: dumps, encodings, checksums, `dd`, compression.
+#![expect(clippy::cast_possible_truncation, reason = "a byte of a wider value is meant")]
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
@@ -31,15 +32,22 @@ pub(crate) async fn base64(p: &mut Proc) -> i32 {
     };
     p.k.pay(u32::try_from(bytes.len() / 4096).unwrap_or(0)).await;
     if o.has('d') {
-        let clean: Vec<u8> = bytes.iter().copied().filter(|b| *b != b'\n' && (!o.has('i') || b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))).collect();
+        let clean: Vec<u8> = bytes
+            .iter()
+            .copied()
+            .filter(|b| *b != b'\n' && (!o.has('i') || b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')))
+            .collect();
         let mut out = Vec::new();
         let mut bad = false;
         for chunk in clean.chunks(4) {
             match STANDARD.decode(chunk) {
                 Ok(b) => out.extend(b),
                 Err(_) => {
-                    let keep: Vec<u8> = chunk.iter().copied().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).collect();
-                    if let Ok(b) = base64::engine::general_purpose::STANDARD_NO_PAD.decode(keep.get(..keep.len() - usize::from(keep.len() % 4 == 1)).unwrap_or_default()) {
+                    let keep: Vec<u8> =
+                        chunk.iter().copied().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).collect();
+                    if let Ok(b) = base64::engine::general_purpose::STANDARD_NO_PAD
+                        .decode(keep.get(..keep.len() - usize::from(keep.len() % 4 == 1)).unwrap_or_default())
+                    {
                         out.extend(b);
                     } else if keep.len() >= 2 {
                         let mut padded = keep.clone();
@@ -81,7 +89,14 @@ pub(crate) async fn base64(p: &mut Proc) -> i32 {
 
 /// `md5sum`, `sha1sum`, `sha224sum` … and `cksum`'s relatives.
 pub(crate) async fn digest(p: &mut Proc) -> i32 {
-    let o = match parse(p, "bctwz", &[("binary", 'b', 0), ("check", 'c', 0), ("text", 't', 0), ("status", 'S', 0), ("quiet", 'q', 0), ("tag", 'T', 0)], 1).await {
+    let o = match parse(
+        p,
+        "bctwz",
+        &[("binary", 'b', 0), ("check", 'c', 0), ("text", 't', 0), ("status", 'S', 0), ("quiet", 'q', 0), ("tag", 'T', 0)],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -172,11 +187,13 @@ pub(crate) async fn cksum(p: &mut Proc) -> i32 {
 /// `xxd`.
 pub(crate) async fn xxd(p: &mut Proc) -> i32 {
     let args: Vec<String> = p.words();
-    let (mut plain, mut reverse, mut cols, mut group, mut most, mut seek, mut upper, mut c_style) = (false, false, None, None, u64::MAX, 0u64, false, false);
+    let (mut plain, mut reverse, mut cols, mut group, mut most, mut seek, mut upper, mut c_style) =
+        (false, false, None, None, u64::MAX, 0u64, false, false);
     let mut files = Vec::new();
     let mut it = args.into_iter();
     while let Some(a) = it.next() {
-        let mut value = |a: &str, len: usize| if a.len() > len { a.get(len..).unwrap_or_default().to_owned() } else { it.next().unwrap_or_default() };
+        let mut value =
+            |a: &str, len: usize| if a.len() > len { a.get(len..).unwrap_or_default().to_owned() } else { it.next().unwrap_or_default() };
         match a.as_str() {
             "-p" | "-ps" | "-plain" => plain = true,
             "-r" => reverse = true,
@@ -221,8 +238,13 @@ pub(crate) async fn xxd(p: &mut Proc) -> i32 {
     let hx = |b: u8| if upper { format!("{b:02X}") } else { format!("{b:02x}") };
     if c_style {
         let name: String = file.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        let rows: Vec<String> = part.chunks(12).map(|r| format!("  {}", r.iter().map(|b| format!("0x{}", hx(*b))).collect::<Vec<_>>().join(", "))).collect();
-        if file == "-" { p.out(format!("{}\n", rows.join(",\n"))) } else { p.out(format!("unsigned char {name}[] = {{\n{}\n}};\nunsigned int {name}_len = {};\n", rows.join(",\n"), part.len())) }
+        let rows: Vec<String> =
+            part.chunks(12).map(|r| format!("  {}", r.iter().map(|b| format!("0x{}", hx(*b))).collect::<Vec<_>>().join(", "))).collect();
+        if file == "-" {
+            p.out(format!("{}\n", rows.join(",\n")))
+        } else {
+            p.out(format!("unsigned char {name}[] = {{\n{}\n}};\nunsigned int {name}_len = {};\n", rows.join(",\n"), part.len()))
+        }
         return 0;
     }
     if plain {
@@ -255,7 +277,24 @@ pub(crate) async fn xxd(p: &mut Proc) -> i32 {
 pub(crate) async fn od(p: &mut Proc) -> i32 {
     let hexdump = matches!(p.name().as_str(), "hexdump" | "hd");
     let canonical = p.name() == "hd";
-    let o = match parse(p, if hexdump { "Ccbdxon:s:ve:" } else { "A:t:N:j:w::vbcdoxX" }, &[("address-radix", 'A', 1), ("format", 't', 1), ("read-bytes", 'N', 1), ("skip-bytes", 'j', 1), ("width", 'w', 2), ("canonical", 'C', 0), ("length", 'n', 1), ("skip", 's', 1), ("output-duplicates", 'v', 0)], 1).await {
+    let o = match parse(
+        p,
+        if hexdump { "Ccbdxon:s:ve:" } else { "A:t:N:j:w::vbcdoxX" },
+        &[
+            ("address-radix", 'A', 1),
+            ("format", 't', 1),
+            ("read-bytes", 'N', 1),
+            ("skip-bytes", 'j', 1),
+            ("width", 'w', 2),
+            ("canonical", 'C', 0),
+            ("length", 'n', 1),
+            ("skip", 's', 1),
+            ("output-duplicates", 'v', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -293,7 +332,18 @@ pub(crate) async fn od(p: &mut Proc) -> i32 {
     let radix = o.text('A').unwrap_or_else(|| "o".into());
     let width = o.text('w').and_then(|t| t.parse().ok()).unwrap_or(16usize).clamp(1, 4096);
     let formats: Vec<String> = if hexdump {
-        vec![if canonical || o.has('C') { "C" } else if o.has('c') { "c" } else if o.has('b') { "o1" } else { "x2" }.into()]
+        vec![
+            if canonical || o.has('C') {
+                "C"
+            } else if o.has('c') {
+                "c"
+            } else if o.has('b') {
+                "o1"
+            } else {
+                "x2"
+            }
+            .into(),
+        ]
     } else {
         let mut list: Vec<String> = Vec::new();
         for (c, v) in o.flags() {
@@ -348,8 +398,19 @@ pub(crate) async fn od(p: &mut Proc) -> i32 {
                 continue;
             }
             let kind = f.chars().next().unwrap_or('o');
-            let unit = f.get(1..).and_then(|d| d.parse::<usize>().ok()).unwrap_or(match kind { 'a' | 'c' => 1, 'x' | 'o' | 'd' | 'u' if f.len() == 1 => 4, _ => 2 });
-            let unit = match f.get(1..) { Some("C") => 1, Some("S") => 2, Some("I") => 4, Some("L") => 8, _ => unit }.clamp(1, 8);
+            let unit = f.get(1..).and_then(|d| d.parse::<usize>().ok()).unwrap_or(match kind {
+                'a' | 'c' => 1,
+                'x' | 'o' | 'd' | 'u' if f.len() == 1 => 4,
+                _ => 2,
+            });
+            let unit = match f.get(1..) {
+                Some("C") => 1,
+                Some("S") => 2,
+                Some("I") => 4,
+                Some("L") => 8,
+                _ => unit,
+            }
+            .clamp(1, 8);
             for part in row.chunks(unit) {
                 let mut v = 0u64;
                 for (k, b) in part.iter().enumerate() {
@@ -357,22 +418,38 @@ pub(crate) async fn od(p: &mut Proc) -> i32 {
                 }
                 let bits = u32::try_from(unit * 8).unwrap_or(8);
                 body.push_str(&match kind {
-                    'c' => format!(" {:>3}", match v as u8 {
-                        0 => "\\0".to_owned(),
-                        7 => "\\a".into(),
-                        8 => "\\b".into(),
-                        9 => "\\t".into(),
-                        10 => "\\n".into(),
-                        11 => "\\v".into(),
-                        12 => "\\f".into(),
-                        13 => "\\r".into(),
-                        b if (32..127).contains(&b) => char::from(b).to_string(),
-                        b => format!("{b:03o}"),
-                    }),
+                    'c' => format!(
+                        " {:>3}",
+                        match v as u8 {
+                            0 => "\\0".to_owned(),
+                            7 => "\\a".into(),
+                            8 => "\\b".into(),
+                            9 => "\\t".into(),
+                            10 => "\\n".into(),
+                            11 => "\\v".into(),
+                            12 => "\\f".into(),
+                            13 => "\\r".into(),
+                            b if (32..127).contains(&b) => char::from(b).to_string(),
+                            b => format!("{b:03o}"),
+                        }
+                    ),
                     'a' => {
-                        const NAMES: [&str; 34] = ["nul", "soh", "stx", "etx", "eot", "enq", "ack", "bel", "bs", "ht", "nl", "vt", "ff", "cr", "so", "si", "dle", "dc1", "dc2", "dc3", "dc4", "nak", "syn", "etb", "can", "em", "sub", "esc", "fs", "gs", "rs", "us", "sp", "del"];
+                        const NAMES: [&str; 34] = [
+                            "nul", "soh", "stx", "etx", "eot", "enq", "ack", "bel", "bs", "ht", "nl", "vt", "ff", "cr", "so", "si", "dle",
+                            "dc1", "dc2", "dc3", "dc4", "nak", "syn", "etb", "can", "em", "sub", "esc", "fs", "gs", "rs", "us", "sp",
+                            "del",
+                        ];
                         let b = (v as u8) & 0x7f;
-                        format!(" {:>3}", if b < 33 { NAMES[usize::from(b)].to_owned() } else if b == 127 { "del".into() } else { char::from(b).to_string() })
+                        format!(
+                            " {:>3}",
+                            if let Some(name) = NAMES.get(usize::from(b)).filter(|_| b < 33) {
+                                (*name).to_owned()
+                            } else if b == 127 {
+                                "del".into()
+                            } else {
+                                char::from(b).to_string()
+                            }
+                        )
                     }
                     'x' => format!(" {v:0w$x}", w = unit * 2),
                     'd' => {
@@ -466,7 +543,12 @@ pub(crate) async fn dd(p: &mut Proc) -> i32 {
     {
         if e == Errno::EISDIR {
             let name = p.called();
-            p.err(format!("{name}: error reading {}: {e}\n0+0 records in\n0+0 records out\n0 bytes copied, 0.000{} s, 0.0 kB/s\n", quoted(file), 200 + p.k.random_u32() % 700)).await;
+            p.err(format!(
+                "{name}: error reading {}: {e}\n0+0 records in\n0+0 records out\n0 bytes copied, 0.000{} s, 0.0 kB/s\n",
+                quoted(file),
+                200 + p.k.random_u32() % 700
+            ))
+            .await;
             return 1;
         }
         return p.fail(format!("failed to open {}: {e}", quoted(file))).await;
@@ -528,7 +610,11 @@ pub(crate) async fn dd(p: &mut Proc) -> i32 {
                 continue;
             }
         }
-        if block.len() as u64 == ibs { full += 1 } else { part += 1 }
+        if block.len() as u64 == ibs {
+            full += 1
+        } else {
+            part += 1
+        }
         if conv.contains("ucase") {
             block.make_ascii_uppercase();
         }
@@ -560,9 +646,20 @@ pub(crate) async fn dd(p: &mut Proc) -> i32 {
     if !quiet {
         // A disk writes some hundred megabytes a second.
         let speed = 480_000_000 + u64::from(p.k.random_u32() % 300_000_000);
-        let seconds = (p.k.now().since(began).as_secs_f64()).max(bytes as f64 / speed as f64) + 0.000_08 + f64::from(p.k.random_u32() % 300) / 1e6;
+        let seconds =
+            (p.k.now().since(began).as_secs_f64()).max(bytes as f64 / speed as f64) + 0.000_08 + f64::from(p.k.random_u32() % 300) / 1e6;
         let rate = bytes as f64 / seconds;
-        let rate = if rate >= 1e9 { format!("{:.1} GB/s", rate / 1e9) } else if rate >= 1e7 { format!("{:.0} MB/s", rate / 1e6) } else if rate >= 1e6 { format!("{:.1} MB/s", rate / 1e6) } else if rate >= 1e4 { format!("{:.0} kB/s", rate / 1e3) } else { format!("{:.1} kB/s", rate / 1e3) };
+        let rate = if rate >= 1e9 {
+            format!("{:.1} GB/s", rate / 1e9)
+        } else if rate >= 1e7 {
+            format!("{:.0} MB/s", rate / 1e6)
+        } else if rate >= 1e6 {
+            format!("{:.1} MB/s", rate / 1e6)
+        } else if rate >= 1e4 {
+            format!("{:.0} kB/s", rate / 1e3)
+        } else {
+            format!("{:.1} kB/s", rate / 1e3)
+        };
         let mut line = format!("{full}+{part} records in\n{full}+{part} records out\n");
         if xfer {
             let units = if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") };
@@ -591,7 +688,8 @@ fn unit(bytes: u64, base: u64, tail: &str) -> Option<String> {
         value /= base as f64;
         n += 1;
     }
-    let letter = if base == 1000 { ["", "k", "M", "G", "T", "P", "E"] } else { ["", "K", "M", "G", "T", "P", "E"] }.get(n).copied().unwrap_or("E");
+    let letter =
+        if base == 1000 { ["", "k", "M", "G", "T", "P", "E"] } else { ["", "K", "M", "G", "T", "P", "E"] }.get(n).copied().unwrap_or("E");
     Some(if value < 10.0 { format!("{value:.1} {letter}{tail}") } else { format!("{value:.0} {letter}{tail}") })
 }
 
@@ -605,7 +703,23 @@ fn gunzipped(bytes: &[u8]) -> Option<Vec<u8>> {
 pub(crate) async fn gzip(p: &mut Proc) -> i32 {
     let called = p.name();
     let name = "gzip";
-    let o = match parse(p, "cdfhklnqrtvS:123456789", &[("stdout", 'c', 0), ("decompress", 'd', 0), ("force", 'f', 0), ("keep", 'k', 0), ("list", 'l', 0), ("test", 't', 0), ("fast", '1', 0), ("best", '9', 0)], 1).await {
+    let o = match parse(
+        p,
+        "cdfhklnqrtvS:123456789",
+        &[
+            ("stdout", 'c', 0),
+            ("decompress", 'd', 0),
+            ("force", 'f', 0),
+            ("keep", 'k', 0),
+            ("list", 'l', 0),
+            ("test", 't', 0),
+            ("fast", '1', 0),
+            ("best", '9', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -615,7 +729,8 @@ pub(crate) async fn gzip(p: &mut Proc) -> i32 {
     let mut status = 0;
     for file in files {
         if file == b"-" && !decompress && p.tty(1) && !o.has('f') {
-            p.err(format!("{name}: compressed data not written to a terminal. Use -f to force compression.\nFor help, type: {name} -h\n")).await;
+            p.err(format!("{name}: compressed data not written to a terminal. Use -f to force compression.\nFor help, type: {name} -h\n"))
+                .await;
             return 1;
         }
         let mut source = file.clone();

@@ -75,7 +75,7 @@ pub(crate) async fn basename(p: &mut Proc) -> i32 {
                 None if trimmed == b"/" => b"/",
                 None => b".",
             };
-            p.out(out.to_vec());
+            p.out(out);
             p.out(b"\n");
         }
         return 0;
@@ -90,7 +90,7 @@ pub(crate) async fn basename(p: &mut Proc) -> i32 {
         let trimmed = trim_slashes(path);
         let base = if trimmed == b"/" { b"/".as_slice() } else { trimmed.rsplit(|&b| b == b'/').next().unwrap_or_default() };
         let base = if base != suffix.as_slice() { base.strip_suffix(suffix.as_slice()).unwrap_or(base) } else { base };
-        p.out(base.to_vec());
+        p.out(base);
         p.out(b"\n");
     }
     0
@@ -107,7 +107,22 @@ fn trim_slashes(path: &[u8]) -> &[u8] {
 /// `readlink`, `realpath`.
 pub(crate) async fn readlink(p: &mut Proc) -> i32 {
     let real = p.name() == "realpath";
-    let o = match parse(p, "efmnqsvzLP", &[("canonicalize", 'f', 0), ("canonicalize-existing", 'e', 0), ("canonicalize-missing", 'm', 0), ("no-newline", 'n', 0), ("strip", 's', 0), ("quiet", 'q', 0), ("no-symlinks", 's', 0)], 1).await {
+    let o = match parse(
+        p,
+        "efmnqsvzLP",
+        &[
+            ("canonicalize", 'f', 0),
+            ("canonicalize-existing", 'e', 0),
+            ("canonicalize-missing", 'm', 0),
+            ("no-newline", 'n', 0),
+            ("strip", 's', 0),
+            ("quiet", 'q', 0),
+            ("no-symlinks", 's', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -246,7 +261,14 @@ pub(crate) async fn rmdir(p: &mut Proc) -> i32 {
 
 /// `touch`.
 pub(crate) async fn touch(p: &mut Proc) -> i32 {
-    let o = match parse(p, "acd:fhmr:t:", &[("no-create", 'c', 0), ("date", 'd', 1), ("reference", 'r', 1), ("no-dereference", 'h', 0), ("time", 'T', 1)], 1).await {
+    let o = match parse(
+        p,
+        "acd:fhmr:t:",
+        &[("no-create", 'c', 0), ("date", 'd', 1), ("reference", 'r', 1), ("no-dereference", 'h', 0), ("time", 'T', 1)],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -273,7 +295,13 @@ pub(crate) async fn touch(p: &mut Proc) -> i32 {
             None => return p.fail(format!("invalid date format {}", quoted(t.as_bytes()))).await,
         }
     }
-    let (a, m) = if o.has('a') == o.has('m') { (Some(at), Some(at)) } else if o.has('a') { (Some(at), None) } else { (None, Some(at)) };
+    let (a, m) = if o.has('a') == o.has('m') {
+        (Some(at), Some(at))
+    } else if o.has('a') {
+        (Some(at), None)
+    } else {
+        (None, Some(at))
+    };
     let mut status = 0;
     for path in &o.rest {
         let full = p.path(path);
@@ -281,7 +309,10 @@ pub(crate) async fn touch(p: &mut Proc) -> i32 {
             Ok(meta) if matches!(meta.kind, Kind::Char(..)) => Ok(()),
             Ok(_) => p.fs().utimes(&p.who, &full, a, m),
             Err(Errno::ENOENT) if o.has('c') => Ok(()),
-            Err(Errno::ENOENT) => p.fs().write(&p.who, &full, b"", WriteMode::Truncate, 0o666 & !p.umask, now).and_then(|()| if at == now { Ok(()) } else { p.fs().utimes(&p.who, &full, a, m) }),
+            Err(Errno::ENOENT) => p
+                .fs()
+                .write(&p.who, &full, b"", WriteMode::Truncate, 0o666 & !p.umask, now)
+                .and_then(|()| if at == now { Ok(()) } else { p.fs().utimes(&p.who, &full, a, m) }),
             Err(e) => Err(e),
         };
         if let Err(e) = result {
@@ -295,7 +326,23 @@ pub(crate) async fn touch(p: &mut Proc) -> i32 {
 
 /// `rm`, `unlink`.
 pub(crate) async fn rm(p: &mut Proc) -> i32 {
-    let o = match parse(p, "dfiIrRv", &[("force", 'f', 0), ("recursive", 'r', 0), ("verbose", 'v', 0), ("dir", 'd', 0), ("interactive", 'i', 2), ("no-preserve-root", 'N', 0), ("preserve-root", 'P', 2), ("one-file-system", 'x', 0)], 1).await {
+    let o = match parse(
+        p,
+        "dfiIrRv",
+        &[
+            ("force", 'f', 0),
+            ("recursive", 'r', 0),
+            ("verbose", 'v', 0),
+            ("dir", 'd', 0),
+            ("interactive", 'i', 2),
+            ("no-preserve-root", 'N', 0),
+            ("preserve-root", 'P', 2),
+            ("one-file-system", 'x', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -335,7 +382,9 @@ pub(crate) async fn rm(p: &mut Proc) -> i32 {
                 }
             }
             Ok(m) => {
-                if (o.has('i') || (!o.has('f') && p.tty(0) && m.kind == Kind::File && !m.allows(&p.who, 2))) && !ask(p, &format!("rm: remove {} {}? ", kind_name(&m), quoted(path))).await {
+                if (o.has('i') || (!o.has('f') && p.tty(0) && m.kind == Kind::File && !m.allows(&p.who, 2)))
+                    && !ask(p, &format!("rm: remove {} {}? ", kind_name(&m), quoted(path))).await
+                {
                     continue;
                 }
                 if !remove_tree(p, path.clone(), &o).await {
@@ -423,7 +472,22 @@ pub(crate) async fn unlink(p: &mut Proc) -> i32 {
 
 /// `ln`.
 pub(crate) async fn ln(p: &mut Proc) -> i32 {
-    let o = match parse(p, "bdfFiLnPrsS:t:Tv", &[("symbolic", 's', 0), ("force", 'f', 0), ("no-dereference", 'n', 0), ("verbose", 'v', 0), ("relative", 'r', 0), ("target-directory", 't', 1), ("no-target-directory", 'T', 0)], 1).await {
+    let o = match parse(
+        p,
+        "bdfFiLnPrsS:t:Tv",
+        &[
+            ("symbolic", 's', 0),
+            ("force", 'f', 0),
+            ("no-dereference", 'n', 0),
+            ("verbose", 'v', 0),
+            ("relative", 'r', 0),
+            ("target-directory", 't', 1),
+            ("no-target-directory", 'T', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -455,7 +519,8 @@ pub(crate) async fn ln(p: &mut Proc) -> i32 {
         if o.has('f') && p.fs().lstat(&p.who, &full).is_ok_and(|m| !m.is_dir()) {
             let _ = p.fs().unlink(&p.who, &full);
         }
-        let result = if o.has('s') { p.fs().symlink(&p.who, &target, &full, now) } else { p.fs().link(&p.who, &p.path(&target), &full, now) };
+        let result =
+            if o.has('s') { p.fs().symlink(&p.who, &target, &full, now) } else { p.fs().link(&p.who, &p.path(&target), &full, now) };
         match result {
             Ok(()) if o.has('v') => p.out(format!("{} -> {}\n", quoted(&name), quoted(&target))),
             Ok(()) => {}
@@ -484,8 +549,32 @@ pub(crate) async fn cp(p: &mut Proc) -> i32 {
     let installing = verb == "install";
     let o = match parse(
         p,
-        if installing { "bcCdDg:m:o:pst:Tv" } else if moving { "bfint:Tuv" } else { "abdfHilLnpPrRst:Tuvx" },
-        &[("archive", 'a', 0), ("force", 'f', 0), ("interactive", 'i', 0), ("no-clobber", 'n', 0), ("preserve", 'p', 2), ("recursive", 'r', 0), ("target-directory", 't', 1), ("no-target-directory", 'T', 0), ("update", 'u', 2), ("verbose", 'v', 0), ("mode", 'm', 1), ("owner", 'o', 1), ("group", 'g', 1), ("directory", 'd', 0), ("no-dereference", 'P', 0), ("dereference", 'L', 0), ("backup", 'b', 2)],
+        if installing {
+            "bcCdDg:m:o:pst:Tv"
+        } else if moving {
+            "bfint:Tuv"
+        } else {
+            "abdfHilLnpPrRst:Tuvx"
+        },
+        &[
+            ("archive", 'a', 0),
+            ("force", 'f', 0),
+            ("interactive", 'i', 0),
+            ("no-clobber", 'n', 0),
+            ("preserve", 'p', 2),
+            ("recursive", 'r', 0),
+            ("target-directory", 't', 1),
+            ("no-target-directory", 'T', 0),
+            ("update", 'u', 2),
+            ("verbose", 'v', 0),
+            ("mode", 'm', 1),
+            ("owner", 'o', 1),
+            ("group", 'g', 1),
+            ("directory", 'd', 0),
+            ("no-dereference", 'P', 0),
+            ("dereference", 'L', 0),
+            ("backup", 'b', 2),
+        ],
         1,
     )
     .await
@@ -598,7 +687,11 @@ async fn copy_one(p: &mut Proc, source: &[u8], target: &[u8], o: &Opts, bits: Op
         let now = p.k.now();
         if meta.is_dir() {
             if !recursive {
-                let text = if installing { format!("omitting directory {}", quoted(&source)) } else { format!("-r not specified; omitting directory {}", quoted(&source)) };
+                let text = if installing {
+                    format!("omitting directory {}", quoted(&source))
+                } else {
+                    format!("-r not specified; omitting directory {}", quoted(&source))
+                };
                 p.warn(text).await;
                 fine = false;
                 continue;
@@ -686,7 +779,13 @@ async fn copy_one(p: &mut Proc, source: &[u8], target: &[u8], o: &Opts, bits: Op
         if there.as_ref().is_some_and(|m| matches!(m.kind, Kind::Char(..))) {
             continue;
         }
-        let m = if installing { bits.unwrap_or(0o755) } else if keep { meta.mode } else { meta.mode & 0o777 & !p.umask };
+        let m = if installing {
+            bits.unwrap_or(0o755)
+        } else if keep {
+            meta.mode
+        } else {
+            meta.mode & 0o777 & !p.umask
+        };
         if (o.has('f') || installing) && there.as_ref().is_some_and(|t| !t.allows(&p.who, 2)) {
             let _ = p.fs().unlink(&p.who, &to);
         }
@@ -711,7 +810,11 @@ async fn copy_one(p: &mut Proc, source: &[u8], target: &[u8], o: &Opts, bits: Op
                 }
             }
             Err(e) => {
-                let line = if e == Errno::ENOSPC { format!("error writing {}: {e}", quoted(&target)) } else { format!("cannot create regular file {}: {e}", quoted(&target)) };
+                let line = if e == Errno::ENOSPC {
+                    format!("error writing {}: {e}", quoted(&target))
+                } else {
+                    format!("cannot create regular file {}: {e}", quoted(&target))
+                };
                 p.warn(line).await;
                 fine = false;
             }
@@ -725,11 +828,20 @@ pub(crate) async fn chmod(p: &mut Proc) -> i32 {
     // A mode like `-x` looks like an option.
     let mut args: Vec<Vec<u8>> = p.args.clone();
     let mut own_mode = None;
-    if let Some(at) = args.iter().skip(1).position(|a| a.len() > 1 && a.first() == Some(&b'-') && a.iter().skip(1).all(|c| b"rwxXstugoa,+-=".contains(c)) && a.as_slice() != b"-R") {
+    if let Some(at) = args.iter().skip(1).position(|a| {
+        a.len() > 1 && a.first() == Some(&b'-') && a.iter().skip(1).all(|c| b"rwxXstugoa,+-=".contains(c)) && a.as_slice() != b"-R"
+    }) {
         own_mode = Some(args.remove(at + 1));
     }
     p.args = args;
-    let o = match parse(p, "Rcfv", &[("recursive", 'R', 0), ("changes", 'c', 0), ("quiet", 'f', 0), ("silent", 'f', 0), ("verbose", 'v', 0), ("reference", 'r', 1)], 1).await {
+    let o = match parse(
+        p,
+        "Rcfv",
+        &[("recursive", 'R', 0), ("changes", 'c', 0), ("quiet", 'f', 0), ("silent", 'f', 0), ("verbose", 'v', 0), ("reference", 'r', 1)],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -766,14 +878,32 @@ pub(crate) async fn chmod(p: &mut Proc) -> i32 {
             }
         };
         let bits = match octal {
-            Some(m) => if meta.is_dir() && spec.len() < 5 { m | meta.mode & 0o6000 } else { m },
+            Some(m) => {
+                if meta.is_dir() && spec.len() < 5 {
+                    m | meta.mode & 0o6000
+                } else {
+                    m
+                }
+            }
             None => mode::symbolic(&spec, meta.mode, meta.is_dir(), p.umask).unwrap_or(meta.mode),
         };
         match p.fs().chmod(&p.who, &full, bits) {
             Ok(()) => {
                 if o.has('v') || (o.has('c') && bits != meta.mode) {
-                    let show = |m: u32| mode::string(&Meta { mode: m, kind: Kind::File, ..meta.clone() }).get(1..).unwrap_or_default().to_owned();
-                    let line = if bits == meta.mode { format!("mode of {} retained as {:04o} ({})\n", quoted(&path), bits, show(bits)) } else { format!("mode of {} changed from {:04o} ({}) to {:04o} ({})\n", quoted(&path), meta.mode, show(meta.mode), bits, show(bits)) };
+                    let show =
+                        |m: u32| mode::string(&Meta { mode: m, kind: Kind::File, ..meta.clone() }).get(1..).unwrap_or_default().to_owned();
+                    let line = if bits == meta.mode {
+                        format!("mode of {} retained as {:04o} ({})\n", quoted(&path), bits, show(bits))
+                    } else {
+                        format!(
+                            "mode of {} changed from {:04o} ({}) to {:04o} ({})\n",
+                            quoted(&path),
+                            meta.mode,
+                            show(meta.mode),
+                            bits,
+                            show(bits)
+                        )
+                    };
                     p.out(line);
                 }
             }
@@ -798,7 +928,22 @@ pub(crate) async fn chmod(p: &mut Proc) -> i32 {
 /// `chown`, `chgrp`.
 pub(crate) async fn chown(p: &mut Proc) -> i32 {
     let only_group = p.name() == "chgrp";
-    let o = match parse(p, "RcfhHLPv", &[("recursive", 'R', 0), ("changes", 'c', 0), ("quiet", 'f', 0), ("silent", 'f', 0), ("verbose", 'v', 0), ("no-dereference", 'h', 0), ("reference", 'r', 1)], 1).await {
+    let o = match parse(
+        p,
+        "RcfhHLPv",
+        &[
+            ("recursive", 'R', 0),
+            ("changes", 'c', 0),
+            ("quiet", 'f', 0),
+            ("silent", 'f', 0),
+            ("verbose", 'v', 0),
+            ("no-dereference", 'h', 0),
+            ("reference", 'r', 1),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -870,7 +1015,14 @@ pub(crate) async fn chown(p: &mut Proc) -> i32 {
 
 /// `stat`.
 pub(crate) async fn stat(p: &mut Proc) -> i32 {
-    let o = match parse(p, "c:fLt", &[("format", 'c', 1), ("printf", 'P', 1), ("dereference", 'L', 0), ("file-system", 'f', 0), ("terse", 't', 0)], 1).await {
+    let o = match parse(
+        p,
+        "c:fLt",
+        &[("format", 'c', 1), ("printf", 'P', 1), ("dereference", 'L', 0), ("file-system", 'f', 0), ("terse", 't', 0)],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -883,13 +1035,21 @@ pub(crate) async fn stat(p: &mut Proc) -> i32 {
         let meta = match if o.has('L') { p.fs().stat(&p.who, &full) } else { p.fs().lstat(&p.who, &full) } {
             Ok(m) => m,
             Err(e) => {
-                p.warn(format!("cannot {} {}: {e}", if o.has('f') { "read file system information for" } else { "statx" }, quoted(path))).await;
+                p.warn(format!("cannot {} {}: {e}", if o.has('f') { "read file system information for" } else { "statx" }, quoted(path)))
+                    .await;
                 status = 1;
                 continue;
             }
         };
         let persona = std::sync::Arc::clone(p.fs().persona());
-        let when = |t: Micros| format!("{}.{:09} {}", logs::local(&persona, t.seconds(), "%Y-%m-%d %H:%M:%S"), t.0.rem_euclid(1_000_000) * 1000, logs::local(&persona, t.seconds(), "%z"));
+        let when = |t: Micros| {
+            format!(
+                "{}.{:09} {}",
+                logs::local(&persona, t.seconds(), "%Y-%m-%d %H:%M:%S"),
+                t.0.rem_euclid(1_000_000) * 1000,
+                logs::local(&persona, t.seconds(), "%z")
+            )
+        };
         let (owner, grp) = (user(p, meta.uid), group(p, meta.gid));
         if o.has('f') {
             let (total, used) = super::disk::root(p);
@@ -1003,7 +1163,14 @@ pub(crate) fn links(p: &Proc, full: &[u8], meta: &Meta) -> u32 {
 
 /// `mktemp`.
 pub(crate) async fn mktemp(p: &mut Proc) -> i32 {
-    let o = match parse(p, "dp::qtu", &[("directory", 'd', 0), ("tmpdir", 'p', 2), ("suffix", 's', 1), ("dry-run", 'u', 0), ("quiet", 'q', 0)], 1).await {
+    let o = match parse(
+        p,
+        "dp::qtu",
+        &[("directory", 'd', 0), ("tmpdir", 'p', 2), ("suffix", 's', 1), ("dry-run", 'u', 0), ("quiet", 'q', 0)],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -1014,7 +1181,7 @@ pub(crate) async fn mktemp(p: &mut Proc) -> i32 {
         return p.fail(format!("too few X's in template {}", quoted(template.as_bytes()))).await;
     }
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let tail: String = (0..count).map(|_| char::from(letters[(p.k.random_u32() % 62) as usize])).collect();
+    let tail: String = (0..count).map(|_| char::from(letters.get((p.k.random_u32() % 62) as usize).copied().unwrap_or(b'x'))).collect();
     let mut name = template.get(..template.len() - count).unwrap_or_default().to_owned() + &tail + &o.text('s').unwrap_or_default();
     if in_tmp && !name.starts_with('/') {
         let dir = o.text('p').filter(|d| !d.is_empty()).or_else(|| p.var("TMPDIR").map(text)).unwrap_or_else(|| "/tmp".into());
@@ -1023,9 +1190,19 @@ pub(crate) async fn mktemp(p: &mut Proc) -> i32 {
     let full = p.path(name.as_bytes());
     let now = p.k.now();
     if !o.has('u') {
-        let result = if o.has('d') { p.fs().mkdir(&p.who, &full, 0o700, now) } else { p.fs().write(&p.who, &full, b"", WriteMode::Truncate, 0o600, now) };
+        let result = if o.has('d') {
+            p.fs().mkdir(&p.who, &full, 0o700, now)
+        } else {
+            p.fs().write(&p.who, &full, b"", WriteMode::Truncate, 0o600, now)
+        };
         if let Err(e) = result {
-            return p.fail(format!("failed to create {} via template {}: {e}", if o.has('d') { "directory" } else { "file" }, quoted(name.as_bytes()))).await;
+            return p
+                .fail(format!(
+                    "failed to create {} via template {}: {e}",
+                    if o.has('d') { "directory" } else { "file" },
+                    quoted(name.as_bytes())
+                ))
+                .await;
         }
     }
     p.out(format!("{name}\n"));
@@ -1054,7 +1231,9 @@ pub(crate) async fn mkfifo(p: &mut Proc) -> i32 {
             let t = quoted(t);
             return opts::usage(p, &format!("invalid device type {t}"), 1).await;
         }
-        (true, None) => return opts::usage(p, &format!("missing operand after {}", quoted(o.rest.first().map_or(&b""[..], Vec::as_slice))), 1).await,
+        (true, None) => {
+            return opts::usage(p, &format!("missing operand after {}", quoted(o.rest.first().map_or(&b""[..], Vec::as_slice))), 1).await;
+        }
     };
     for path in names {
         if let Err(e) = p.fs().mknod(&p.who, &p.path(&path), kind, bits, p.k.now()) {
@@ -1072,7 +1251,9 @@ pub(crate) async fn truncate(p: &mut Proc) -> i32 {
         Ok(o) => o,
         Err(s) => return s,
     };
-    let Some(spec) = o.text('s').or_else(|| o.text('l')) else { return opts::usage(p, "you must specify either '--size' or '--reference'", 1).await };
+    let Some(spec) = o.text('s').or_else(|| o.text('l')) else {
+        return opts::usage(p, "you must specify either '--size' or '--reference'", 1).await;
+    };
     if o.rest.is_empty() {
         return opts::usage(p, "missing file operand", 1).await;
     }
@@ -1107,7 +1288,14 @@ pub(crate) async fn truncate(p: &mut Proc) -> i32 {
 
 /// `shred`.
 pub(crate) async fn shred(p: &mut Proc) -> i32 {
-    let o = match parse(p, "fn:s:uvxz", &[("remove", 'u', 2), ("zero", 'z', 0), ("iterations", 'n', 1), ("verbose", 'v', 0), ("force", 'f', 0)], 1).await {
+    let o = match parse(
+        p,
+        "fn:s:uvxz",
+        &[("remove", 'u', 2), ("zero", 'z', 0), ("iterations", 'n', 1), ("verbose", 'v', 0), ("force", 'f', 0)],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -1136,7 +1324,8 @@ pub(crate) async fn shred(p: &mut Proc) -> i32 {
 /// `chattr`, `lsattr`, `sync`, `setfacl`: nothing to see.
 pub(crate) async fn attr(p: &mut Proc) -> i32 {
     let list = p.name() == "lsattr";
-    let files: Vec<Vec<u8>> = p.args.iter().skip(1).filter(|a| !a.starts_with(b"-") && !a.starts_with(b"+") && !a.starts_with(b"=")).cloned().collect();
+    let files: Vec<Vec<u8>> =
+        p.args.iter().skip(1).filter(|a| !a.starts_with(b"-") && !a.starts_with(b"+") && !a.starts_with(b"=")).cloned().collect();
     if !list && files.is_empty() {
         p.err("Usage: chattr [-pRVf] [-+=aAcCdDeijPsStTuFx] [-v version] files...\n").await;
         return 1;
@@ -1188,10 +1377,20 @@ pub(crate) async fn file(p: &mut Proc) -> i32 {
         let what = match p.fs().lstat(&p.who, &full) {
             Err(e) => format!("cannot open `{}' ({e})", text(path)),
             Ok(m) => match m.kind {
-                Kind::Dir => if m.mode & 0o1000 != 0 { "sticky, directory".into() } else { "directory".into() },
+                Kind::Dir => {
+                    if m.mode & 0o1000 != 0 {
+                        "sticky, directory".into()
+                    } else {
+                        "directory".into()
+                    }
+                }
                 Kind::Link => {
                     let t = p.fs().readlink(&p.who, &full).unwrap_or_default();
-                    if p.fs().stat(&p.who, &full).is_err() { format!("broken symbolic link to {}", text(&t)) } else { format!("symbolic link to {}", text(&t)) }
+                    if p.fs().stat(&p.who, &full).is_err() {
+                        format!("broken symbolic link to {}", text(&t))
+                    } else {
+                        format!("symbolic link to {}", text(&t))
+                    }
                 }
                 Kind::Char(a, b) => format!("character special ({a}/{b})"),
                 Kind::Block(a, b) => format!("block special ({a}/{b})"),
@@ -1233,7 +1432,10 @@ fn magic(b: &[u8], m: &Meta, mime: bool) -> String {
         let own = b.get(0x368..0x37c).filter(|_| b.get(0x364..0x368) == Some(b"GNU\0"));
         let kind = if half(16) == 3 { if own.is_some() { "pie executable" } else { "shared object" } } else { "executable" };
         let tail = match own {
-            Some(id) => format!(", dynamically linked, interpreter /lib64/ld-linux-x86-64.so.2, BuildID[sha1]={}, for GNU/Linux 3.2.0, stripped", hex::encode(id)),
+            Some(id) => format!(
+                ", dynamically linked, interpreter /lib64/ld-linux-x86-64.so.2, BuildID[sha1]={}, for GNU/Linux 3.2.0, stripped",
+                hex::encode(id)
+            ),
             None => ", statically linked, stripped".into(),
         };
         if mime {
@@ -1241,7 +1443,16 @@ fn magic(b: &[u8], m: &Meta, mime: bool) -> String {
         }
         return format!("{special}ELF {class} {} {kind}, {machine}, version 1 (SYSV){tail}", if big { "MSB" } else { "LSB" });
     }
-    let known: &[(&[u8], &str)] = &[(b"\x1f\x8b", "gzip compressed data"), (b"PK\x03\x04", "Zip archive data, at least v2.0 to extract, compression method=deflate"), (b"\x89PNG", "PNG image data"), (b"\xff\xd8\xff", "JPEG image data"), (b"%PDF", "PDF document"), (b"BZh", "bzip2 compressed data"), (b"\xfd7zXZ", "XZ compressed data"), (b"TZif2", "timezone data (fat), version 2")];
+    let known: &[(&[u8], &str)] = &[
+        (b"\x1f\x8b", "gzip compressed data"),
+        (b"PK\x03\x04", "Zip archive data, at least v2.0 to extract, compression method=deflate"),
+        (b"\x89PNG", "PNG image data"),
+        (b"\xff\xd8\xff", "JPEG image data"),
+        (b"%PDF", "PDF document"),
+        (b"BZh", "bzip2 compressed data"),
+        (b"\xfd7zXZ", "XZ compressed data"),
+        (b"TZif2", "timezone data (fat), version 2"),
+    ];
     if let Some((_, name)) = known.iter().find(|(magic, _)| b.starts_with(magic)) {
         return (*name).to_owned();
     }
@@ -1250,7 +1461,8 @@ fn magic(b: &[u8], m: &Meta, mime: bool) -> String {
         return "data".into();
     }
     let utf8 = b.iter().any(|c| *c >= 128);
-    let coding = if utf8 { if std::str::from_utf8(b).is_ok() { "Unicode text, UTF-8 text" } else { "ISO-8859 text" } } else { "ASCII text" };
+    let coding =
+        if utf8 { if std::str::from_utf8(b).is_ok() { "Unicode text, UTF-8 text" } else { "ISO-8859 text" } } else { "ASCII text" };
     if mime {
         return format!("text/plain; charset={}", if utf8 { "utf-8" } else { "us-ascii" });
     }
@@ -1267,22 +1479,59 @@ fn magic(b: &[u8], m: &Meta, mime: bool) -> String {
     }
     let crlf = b.windows(2).any(|w| w == b"\r\n");
     let no_newline = !b.contains(&b'\n');
-    format!("{coding}{}{}", if crlf { ", with CRLF line terminators" } else { "" }, if no_newline { ", with no line terminators" } else { "" })
+    format!(
+        "{coding}{}{}",
+        if crlf { ", with CRLF line terminators" } else { "" },
+        if no_newline { ", with no line terminators" } else { "" }
+    )
 }
 
 /// `du`.
 pub(crate) async fn du(p: &mut Proc) -> i32 {
-    let o = match parse(p, "abcd:hHkLlmsSxX:0", &[("all", 'a', 0), ("human-readable", 'h', 0), ("summarize", 's', 0), ("max-depth", 'd', 1), ("total", 'c', 0), ("bytes", 'b', 0), ("apparent-size", 'A', 0), ("exclude", 'E', 1), ("one-file-system", 'x', 0)], 1).await {
+    let o = match parse(
+        p,
+        "abcd:hHkLlmsSxX:0",
+        &[
+            ("all", 'a', 0),
+            ("human-readable", 'h', 0),
+            ("summarize", 's', 0),
+            ("max-depth", 'd', 1),
+            ("total", 'c', 0),
+            ("bytes", 'b', 0),
+            ("apparent-size", 'A', 0),
+            ("exclude", 'E', 1),
+            ("one-file-system", 'x', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
     let depth = if o.has('s') { 0 } else { o.text('d').and_then(|d| d.parse().ok()).unwrap_or(usize::MAX) };
-    let show = |bytes: u64| if o.has('h') { human(bytes, 1024.0) } else if o.has('b') { bytes.to_string() } else if o.has('m') { bytes.div_ceil(1 << 20).to_string() } else { bytes.div_ceil(1024).to_string() };
+    let show = |bytes: u64| {
+        if o.has('h') {
+            human(bytes, 1024.0)
+        } else if o.has('b') {
+            bytes.to_string()
+        } else if o.has('m') {
+            bytes.div_ceil(1 << 20).to_string()
+        } else {
+            bytes.div_ceil(1024).to_string()
+        }
+    };
     let roots = if o.rest.is_empty() { vec![b".".to_vec()] } else { o.rest.clone() };
     let mut status = 0;
     let mut grand = 0;
     for root in roots {
-        let weigh = |m: &Meta| if o.has('b') || o.has('A') { if m.is_dir() || m.kind == Kind::File || m.kind == Kind::Link { m.size } else { 0 } } else { blocks(m) * 512 };
+        let weigh = |m: &Meta| {
+            if o.has('b') || o.has('A') {
+                if m.is_dir() || m.kind == Kind::File || m.kind == Kind::Link { m.size } else { 0 }
+            } else {
+                blocks(m) * 512
+            }
+        };
         let meta = match p.fs().lstat(&p.who, &p.path(&root)) {
             Ok(m) => m,
             Err(e) => {

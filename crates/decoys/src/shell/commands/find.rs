@@ -1,9 +1,10 @@
 //! `find`, `xargs`, `locate`, `which`.
+#![expect(clippy::cast_possible_truncation, reason = "a time given as a number is cut, as find does")]
 
 use super::{
     files::blocks,
     mode,
-    opts::{self, parse, quoted, size, text},
+    opts::{parse, quoted, size, text},
 };
 use crate::shell::{
     Kind, Meta,
@@ -13,11 +14,14 @@ use crate::shell::{
     proc::Proc,
 };
 
+/// A command line.
+type Words = Vec<Vec<u8>>;
+
 enum Expr {
     True,
-    Not(Box<Expr>),
-    And(Box<Expr>, Box<Expr>),
-    Or(Box<Expr>, Box<Expr>),
+    Not(Box<Self>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
     Name(Vec<u8>, bool),
     Path(Vec<u8>, bool),
     Regex(regex::bytes::Regex),
@@ -111,7 +115,10 @@ impl Reader<'_> {
             "-regex" | "-iregex" => {
                 let v = value()?;
                 let whole = [b"^(".as_slice(), &v, b")$"].concat();
-                Expr::Regex(super::regex::compile(&whole, super::regex::Kind::Extended, name == "-iregex").map_err(|e| format!("find: failed to compile regular expression '{}': {e}", text(&v)))?)
+                Expr::Regex(
+                    super::regex::compile(&whole, super::regex::Kind::Extended, name == "-iregex")
+                        .map_err(|e| format!("find: failed to compile regular expression '{}': {e}", text(&v)))?,
+                )
             }
             "-type" | "-xtype" => {
                 let v = value()?;
@@ -157,16 +164,31 @@ impl Reader<'_> {
                     Some(b'+') => (b'/', v.get(1..).unwrap_or_default().to_owned()),
                     _ => (b'=', v.clone()),
                 };
-                let bits = u32::from_str_radix(&rest, 8).ok().or_else(|| mode::symbolic(&rest, 0, false, 0)).ok_or_else(|| format!("find: invalid mode {}", quoted(v.as_bytes())))?;
+                let bits = u32::from_str_radix(&rest, 8)
+                    .ok()
+                    .or_else(|| mode::symbolic(&rest, 0, false, 0))
+                    .ok_or_else(|| format!("find: invalid mode {}", quoted(v.as_bytes())))?;
                 Expr::Perm(how, bits)
             }
             "-user" | "-uid" => {
                 let v = value()?;
-                Expr::User(run::account(&p.k, &v).map(|a| a.uid).or_else(|| text(&v).parse().ok()).ok_or_else(|| format!("find: {} is not the name of a known user", quoted(&v)))?)
+                Expr::User(
+                    run::account(&p.k, &v)
+                        .map(|a| a.uid)
+                        .or_else(|| text(&v).parse().ok())
+                        .ok_or_else(|| format!("find: {} is not the name of a known user", quoted(&v)))?,
+                )
             }
             "-group" | "-gid" => {
                 let v = text(&value()?);
-                Expr::Group(run::groups(&p.k).into_iter().find(|g| g.0 == v).map(|g| g.1).or_else(|| v.parse().ok()).ok_or_else(|| format!("find: {} is not the name of an existing group", quoted(v.as_bytes())))?)
+                Expr::Group(
+                    run::groups(&p.k)
+                        .into_iter()
+                        .find(|g| g.0 == v)
+                        .map(|g| g.1)
+                        .or_else(|| v.parse().ok())
+                        .ok_or_else(|| format!("find: {} is not the name of an existing group", quoted(v.as_bytes())))?,
+                )
             }
             "-empty" => Expr::Empty,
             "-nouser" | "-nogroup" => Expr::Nouser,
@@ -179,7 +201,17 @@ impl Reader<'_> {
             "-readable" => Expr::Access(4),
             "-writable" => Expr::Access(2),
             "-executable" => Expr::Access(1),
-            "-true" | "-depth" | "-d" | "-xdev" | "-mount" | "-noleaf" | "-follow" | "-ignore_readdir_race" | "-warn" | "-nowarn" | "-daystart" => Expr::True,
+            "-true"
+            | "-depth"
+            | "-d"
+            | "-xdev"
+            | "-mount"
+            | "-noleaf"
+            | "-follow"
+            | "-ignore_readdir_race"
+            | "-warn"
+            | "-nowarn"
+            | "-daystart" => Expr::True,
             "-false" => Expr::Not(Box::new(Expr::True)),
             "-maxdepth" | "-mindepth" | "-fstype" | "-regextype" | "-used" | "-samefile" => {
                 value()?;
@@ -260,7 +292,7 @@ struct Walk {
     prune: bool,
     quit: bool,
     failed: bool,
-    batch: Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>,
+    batch: Vec<(Words, Words)>,
     depth_now: usize,
     start: Vec<u8>,
 }
@@ -272,7 +304,8 @@ pub(crate) async fn find(p: &mut Proc) -> i32 {
     let (paths, rest) = args.split_at(cut);
     let paths = if paths.is_empty() { vec![b".".to_vec()] } else { paths.to_vec() };
     let follow = p.args.iter().any(|a| a == b"-L" || a == b"-follow");
-    let number = |flag: &[u8]| rest.iter().position(|a| a == flag).and_then(|at| rest.get(at + 1)).and_then(|v| text(v).parse::<usize>().ok());
+    let number =
+        |flag: &[u8]| rest.iter().position(|a| a == flag).and_then(|at| rest.get(at + 1)).and_then(|v| text(v).parse::<usize>().ok());
     let max = number(b"-maxdepth").unwrap_or(usize::MAX);
     let min = number(b"-mindepth").unwrap_or(0);
     let post = rest.iter().any(|a| a == b"-depth" || a == b"-d" || a == b"-delete");
@@ -287,7 +320,13 @@ pub(crate) async fn find(p: &mut Proc) -> i32 {
             p.err("find: invalid expression; you have used a binary operator '-o' with nothing before it.\n").await;
             return 1;
         }
-        Ok(e) => if acts { e } else { Expr::And(Box::new(e), Box::new(Expr::Print(b'\n'))) },
+        Ok(e) => {
+            if acts {
+                e
+            } else {
+                Expr::And(Box::new(e), Box::new(Expr::Print(b'\n')))
+            }
+        }
         Err(e) => {
             p.err(format!("{e}\n")).await;
             return 1;
@@ -305,14 +344,15 @@ pub(crate) async fn find(p: &mut Proc) -> i32 {
                 p.k.pay(5).await;
             }
             let full = p.path(&path);
-            let meta = match if follow || depth == 0 && path.ends_with(b"/") { p.fs().stat(&p.who, &full) } else { p.fs().lstat(&p.who, &full) } {
-                Ok(m) => m,
-                Err(e) => {
-                    p.err(format!("find: {}: {e}\n", quoted_find(&path))).await;
-                    status = 1;
-                    continue;
-                }
-            };
+            let meta =
+                match if follow || depth == 0 && path.ends_with(b"/") { p.fs().stat(&p.who, &full) } else { p.fs().lstat(&p.who, &full) } {
+                    Ok(m) => m,
+                    Err(e) => {
+                        p.err(format!("find: {}: {e}\n", quoted_find(&path))).await;
+                        status = 1;
+                        continue;
+                    }
+                };
             w.prune = false;
             w.depth_now = depth;
             if depth >= min && (done || !post || !meta.is_dir()) {
@@ -378,7 +418,19 @@ pub(crate) async fn program(p: &mut Proc, args: Vec<Vec<u8>>, caller: &str) -> i
             match run::exec(child, &full).await {
                 Ok(status) => status,
                 Err(e) => {
-                    p.err(format!("{caller}: {}: {e}\n", if caller == "env" || caller == "nohup" || caller == "timeout" || caller == "nice" { if caller == "timeout" { format!("failed to run command {}", quoted(&name)) } else if caller == "nohup" { format!("failed to run command {}", quoted(&name)) } else { quoted(&name) } } else { quoted_find(&name) })).await;
+                    p.err(format!(
+                        "{caller}: {}: {e}\n",
+                        if caller == "env" || caller == "nohup" || caller == "timeout" || caller == "nice" {
+                            if matches!(caller, "timeout" | "nohup") {
+                                format!("failed to run command {}", quoted(&name))
+                            } else {
+                                quoted(&name)
+                            }
+                        } else {
+                            quoted_find(&name)
+                        }
+                    ))
+                    .await;
                     126
                 }
             }
@@ -412,12 +464,29 @@ fn eval<'a>(p: &'a mut Proc, e: &'a Expr, path: &'a [u8], full: &'a [u8], m: &'a
                 let base = trimmed.rsplit(|&b| b == b'/').next().unwrap_or_default();
                 if *fold { glob::matches_fold(g, base) } else { glob::matches(g, base) }
             }
-            Expr::Path(g, fold) => if *fold { glob::matches_fold(g, path) } else { glob::matches(g, path) },
+            Expr::Path(g, fold) => {
+                if *fold {
+                    glob::matches_fold(g, path)
+                } else {
+                    glob::matches(g, path)
+                }
+            }
             Expr::Regex(re) => re.is_match(path),
             Expr::Type(list) => list.split(|&b| b == b',').flatten().any(|t| {
-                matches!((t, m.kind), (b'f', Kind::File) | (b'd', Kind::Dir) | (b'l', Kind::Link) | (b'c', Kind::Char(..)) | (b'b', Kind::Block(..)) | (b'p', Kind::Fifo) | (b's', Kind::Socket))
+                matches!(
+                    (t, m.kind),
+                    (b'f', Kind::File)
+                        | (b'd', Kind::Dir)
+                        | (b'l', Kind::Link)
+                        | (b'c', Kind::Char(..))
+                        | (b'b', Kind::Block(..))
+                        | (b'p', Kind::Fifo)
+                        | (b's', Kind::Socket)
+                )
             }),
-            Expr::Size(sign, n, unit) => compare(*sign, i64::try_from(m.size.div_ceil(*unit)).unwrap_or(i64::MAX), i64::try_from(*n).unwrap_or(i64::MAX)),
+            Expr::Size(sign, n, unit) => {
+                compare(*sign, i64::try_from(m.size.div_ceil(*unit)).unwrap_or(i64::MAX), i64::try_from(*n).unwrap_or(i64::MAX))
+            }
             Expr::Time(which, sign, n, unit) => {
                 let at = if *which == b'a' { m.atime } else { m.mtime };
                 compare(*sign, (w.now - at.seconds()).div_euclid(*unit), *n)
@@ -440,7 +509,7 @@ fn eval<'a>(p: &'a mut Proc, e: &'a Expr, path: &'a [u8], full: &'a [u8], m: &'a
             Expr::Inum(n) => m.ino == *n,
             Expr::Access(want) => p.fs().access(&p.who, full, *want).is_ok(),
             Expr::Print(end) => {
-                p.out(path.to_vec());
+                p.out(path);
                 p.out([*end]);
                 true
             }
@@ -455,7 +524,8 @@ fn eval<'a>(p: &'a mut Proc, e: &'a Expr, path: &'a [u8], full: &'a [u8], m: &'a
                 true
             }
             Expr::Delete => {
-                let result = if m.is_dir() { if path == b"." { Ok(()) } else { p.fs().rmdir(&p.who, full) } } else { p.fs().unlink(&p.who, full) };
+                let result =
+                    if m.is_dir() { if path == b"." { Ok(()) } else { p.fs().rmdir(&p.who, full) } } else { p.fs().unlink(&p.who, full) };
                 if let Err(e) = result {
                     p.err(format!("find: cannot delete {}: {e}\n", quoted_find(path))).await;
                     w.failed = true;
@@ -473,13 +543,18 @@ fn eval<'a>(p: &'a mut Proc, e: &'a Expr, path: &'a [u8], full: &'a [u8], m: &'a
             }
             Expr::Exec(cmd, true, _) => {
                 match w.batch.iter_mut().find(|(c, _)| c == cmd) {
-                    Some((_, files)) => if files.len() < 20_000 { files.push(path.to_vec()) },
+                    Some((_, files)) => {
+                        if files.len() < 20_000 {
+                            files.push(path.to_vec())
+                        }
+                    }
                     None => w.batch.push((cmd.clone(), vec![path.to_vec()])),
                 }
                 true
             }
             Expr::Exec(cmd, false, dir) => {
-                let name: Vec<u8> = if *dir { [b"./".as_slice(), path.rsplit(|&b| b == b'/').next().unwrap_or_default()].concat() } else { path.to_vec() };
+                let name: Vec<u8> =
+                    if *dir { [b"./".as_slice(), path.rsplit(|&b| b == b'/').next().unwrap_or_default()].concat() } else { path.to_vec() };
                 let args: Vec<Vec<u8>> = cmd.iter().map(|a| replace_braces(a, &name)).collect();
                 exec(p, args).await == 0
             }
@@ -570,7 +645,17 @@ fn ls_line(p: &Proc, path: &[u8], m: &Meta) -> Vec<u8> {
     let group = run::groups(&p.k).into_iter().find(|g| g.1 == m.gid).map_or_else(|| m.gid.to_string(), |g| g.0);
     let recent = p.k.now().0 - m.mtime.0 < 15_778_476_000_000;
     let when = logs::local(p.fs().persona(), m.mtime.seconds(), if recent { "%b %e %H:%M" } else { "%b %e  %Y" });
-    let mut line = format!("{:>9} {:>6} {} {:>3} {:<8} {:<8} {:>8} {when} {}", m.ino, blocks(m) / 2, mode::string(m), m.nlink, owner, group, m.size, text(path));
+    let mut line = format!(
+        "{:>9} {:>6} {} {:>3} {:<8} {:<8} {:>8} {when} {}",
+        m.ino,
+        blocks(m) / 2,
+        mode::string(m),
+        m.nlink,
+        owner,
+        group,
+        m.size,
+        text(path)
+    );
     if let Ok(t) = p.fs().readlink(&p.who, &p.path(path)) {
         line.push_str(&format!(" -> {}", text(&t)));
     }
@@ -580,7 +665,25 @@ fn ls_line(p: &Proc, path: &[u8], m: &Meta) -> Vec<u8> {
 
 /// `xargs`.
 pub(crate) async fn xargs(p: &mut Proc) -> i32 {
-    let o = match parse(p, "+0a:d:E:I:i::L:l::n:P:prs:tx", &[("null", '0', 0), ("arg-file", 'a', 1), ("delimiter", 'd', 1), ("replace", 'I', 2), ("max-args", 'n', 1), ("max-lines", 'L', 2), ("max-procs", 'P', 1), ("no-run-if-empty", 'r', 0), ("verbose", 't', 0), ("interactive", 'p', 0)], 1).await {
+    let o = match parse(
+        p,
+        "+0a:d:E:I:i::L:l::n:P:prs:tx",
+        &[
+            ("null", '0', 0),
+            ("arg-file", 'a', 1),
+            ("delimiter", 'd', 1),
+            ("replace", 'I', 2),
+            ("max-args", 'n', 1),
+            ("max-lines", 'L', 2),
+            ("max-procs", 'P', 1),
+            ("no-run-if-empty", 'r', 0),
+            ("verbose", 't', 0),
+            ("interactive", 'p', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -594,8 +697,13 @@ pub(crate) async fn xargs(p: &mut Proc) -> i32 {
         },
         None => p.all_input().await,
     };
-    let replace = o.value('I').map(<[u8]>::to_vec).or_else(|| o.has('i').then(|| o.value('i').map_or_else(|| b"{}".to_vec(), <[u8]>::to_vec)));
-    let delimiter = if o.has('0') { Some(0) } else { o.value('d').map(|d| crate::shell::syntax::unescape(d, crate::shell::syntax::Escapes::Ansi).0.first().copied().unwrap_or(b'\n')) };
+    let replace =
+        o.value('I').map(<[u8]>::to_vec).or_else(|| o.has('i').then(|| o.value('i').map_or_else(|| b"{}".to_vec(), <[u8]>::to_vec)));
+    let delimiter = if o.has('0') {
+        Some(0)
+    } else {
+        o.value('d').map(|d| crate::shell::syntax::unescape(d, crate::shell::syntax::Escapes::Ansi).0.first().copied().unwrap_or(b'\n'))
+    };
     let mut items: Vec<Vec<u8>> = Vec::new();
     match delimiter {
         Some(d) => {
@@ -604,7 +712,9 @@ pub(crate) async fn xargs(p: &mut Proc) -> i32 {
                 items.pop();
             }
         }
-        None if replace.is_some() => items = input.split(|&b| b == b'\n').map(|l| l.trim_ascii_start().to_vec()).filter(|l| !l.is_empty()).collect(),
+        None if replace.is_some() => {
+            items = input.split(|&b| b == b'\n').map(|l| l.trim_ascii_start().to_vec()).filter(|l| !l.is_empty()).collect()
+        }
         None => {
             let mut now: Vec<u8> = Vec::new();
             let mut have = false;
@@ -612,7 +722,11 @@ pub(crate) async fn xargs(p: &mut Proc) -> i32 {
             let mut it = input.iter();
             while let Some(&b) = it.next() {
                 if quote != 0 {
-                    if b == quote { quote = 0 } else { now.push(b) }
+                    if b == quote {
+                        quote = 0
+                    } else {
+                        now.push(b)
+                    }
                     continue;
                 }
                 match b {
@@ -634,7 +748,11 @@ pub(crate) async fn xargs(p: &mut Proc) -> i32 {
                 }
             }
             if quote != 0 {
-                p.err(format!("xargs: unmatched {} quote; by default quotes are special to xargs unless you use the -0 option\n", if quote == b'"' { "double" } else { "single" })).await;
+                p.err(format!(
+                    "xargs: unmatched {} quote; by default quotes are special to xargs unless you use the -0 option\n",
+                    if quote == b'"' { "double" } else { "single" }
+                ))
+                .await;
                 return 1;
             }
             if have || !now.is_empty() {
@@ -643,7 +761,12 @@ pub(crate) async fn xargs(p: &mut Proc) -> i32 {
         }
     }
     let command = if o.rest.is_empty() { vec![b"/bin/echo".to_vec()] } else { o.rest.clone() };
-    let per = o.text('n').or_else(|| o.text('L')).and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0).unwrap_or(if replace.is_some() { 1 } else { 5000 });
+    let per = o
+        .text('n')
+        .or_else(|| o.text('L'))
+        .and_then(|n| n.parse::<usize>().ok())
+        .filter(|n| *n > 0)
+        .unwrap_or(if replace.is_some() { 1 } else { 5000 });
     let mut status = 0;
     if items.is_empty() {
         if o.has('r') || replace.is_some() {
@@ -675,7 +798,8 @@ pub(crate) async fn xargs(p: &mut Proc) -> i32 {
             127 => return 127,
             126 => return 126,
             255 => {
-                p.err(format!("xargs: {}: exited with status 255; aborting\n", text(command.first().map_or(&b""[..], Vec::as_slice)))).await;
+                p.err(format!("xargs: {}: exited with status 255; aborting\n", text(command.first().map_or(&b""[..], Vec::as_slice))))
+                    .await;
                 return 124;
             }
             _ => status = 123,
@@ -766,6 +890,5 @@ pub(crate) async fn whereis(p: &mut Proc) -> i32 {
         p.out(format!("{line}\n"));
     }
     let _ = size;
-    let _ = opts::text;
     0
 }

@@ -12,10 +12,42 @@ pub(crate) async fn grep(p: &mut Proc) -> i32 {
         p,
         "A:B:C:EFGHILPRUVZabce:f:hilm:noqrsvwxy0123456789",
         &[
-            ("extended-regexp", 'E', 0), ("fixed-strings", 'F', 0), ("basic-regexp", 'G', 0), ("perl-regexp", 'P', 0), ("regexp", 'e', 1), ("file", 'f', 1), ("ignore-case", 'i', 0), ("invert-match", 'v', 0), ("word-regexp", 'w', 0),
-            ("line-regexp", 'x', 0), ("count", 'c', 0), ("color", '@', 2), ("colour", '@', 2), ("files-without-match", 'L', 0), ("files-with-matches", 'l', 0), ("max-count", 'm', 1), ("only-matching", 'o', 0), ("quiet", 'q', 0), ("silent", 'q', 0),
-            ("no-messages", 's', 0), ("byte-offset", 'b', 0), ("with-filename", 'H', 0), ("no-filename", 'h', 0), ("line-number", 'n', 0), ("after-context", 'A', 1), ("before-context", 'B', 1), ("context", 'C', 1), ("text", 'a', 0),
-            ("recursive", 'r', 0), ("dereference-recursive", 'R', 0), ("include", '+', 1), ("exclude", '-', 1), ("exclude-dir", '/', 1), ("null", 'Z', 0), ("binary-files", '~', 1), ("line-buffered", '$', 0),
+            ("extended-regexp", 'E', 0),
+            ("fixed-strings", 'F', 0),
+            ("basic-regexp", 'G', 0),
+            ("perl-regexp", 'P', 0),
+            ("regexp", 'e', 1),
+            ("file", 'f', 1),
+            ("ignore-case", 'i', 0),
+            ("invert-match", 'v', 0),
+            ("word-regexp", 'w', 0),
+            ("line-regexp", 'x', 0),
+            ("count", 'c', 0),
+            ("color", '@', 2),
+            ("colour", '@', 2),
+            ("files-without-match", 'L', 0),
+            ("files-with-matches", 'l', 0),
+            ("max-count", 'm', 1),
+            ("only-matching", 'o', 0),
+            ("quiet", 'q', 0),
+            ("silent", 'q', 0),
+            ("no-messages", 's', 0),
+            ("byte-offset", 'b', 0),
+            ("with-filename", 'H', 0),
+            ("no-filename", 'h', 0),
+            ("line-number", 'n', 0),
+            ("after-context", 'A', 1),
+            ("before-context", 'B', 1),
+            ("context", 'C', 1),
+            ("text", 'a', 0),
+            ("recursive", 'r', 0),
+            ("dereference-recursive", 'R', 0),
+            ("include", '+', 1),
+            ("exclude", '-', 1),
+            ("exclude-dir", '/', 1),
+            ("null", 'Z', 0),
+            ("binary-files", '~', 1),
+            ("line-buffered", '$', 0),
         ],
         2,
     )
@@ -52,7 +84,10 @@ pub(crate) async fn grep(p: &mut Proc) -> i32 {
         None if name == "fgrep" => Kind::Fixed,
         None => Kind::Basic,
     };
-    if matches!(name.as_str(), "egrep" | "fgrep") && p.fs().persona().distro.id != "alpine" && p.fs().persona().distro.version_id.starts_with("12") {
+    if matches!(name.as_str(), "egrep" | "fgrep")
+        && p.fs().persona().distro.id != "alpine"
+        && p.fs().persona().distro.version_id.starts_with("12")
+    {
         p.err(format!("{name}: warning: {name} is obsolescent; using grep -{}\n", if name == "egrep" { "E" } else { "F" })).await;
     }
     let fold = o.has('i') || o.has('y');
@@ -76,7 +111,7 @@ pub(crate) async fn grep(p: &mut Proc) -> i32 {
                     m.start() == 0 && m.end() == line.len()
                 } else if word {
                     let w = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
-                    !(m.start() > 0 && w(line.get(m.start() - 1))) && !w(line.get(m.end()))
+                    !(w(line.get(m.end())) || m.start() > 0 && w(line.get(m.start() - 1)))
                 } else {
                     true
                 };
@@ -105,7 +140,8 @@ pub(crate) async fn grep(p: &mut Proc) -> i32 {
         Some((_, Some(b"never"))) | None => false,
         _ => p.tty(1),
     };
-    let mut files: Vec<Vec<u8>> = if rest.is_empty() { if recursive { vec![b".".to_vec()] } else { vec![b"-".to_vec()] } } else { rest.clone() };
+    let mut files: Vec<Vec<u8>> =
+        if rest.is_empty() { if recursive { vec![b".".to_vec()] } else { vec![b"-".to_vec()] } } else { rest.clone() };
     let mut status_error = false;
     if recursive {
         let bare = rest.is_empty();
@@ -246,7 +282,11 @@ pub(crate) async fn grep(p: &mut Proc) -> i32 {
                                 let h = head(number, start + s as u64, ':');
                                 p.out(h);
                                 let part = line.get(s..e).unwrap_or_default().to_vec();
-                                if color { p.out([b"\x1b[01;31m\x1b[K".as_slice(), &part, b"\x1b[m\x1b[K"].concat()) } else { p.out(part) }
+                                if color {
+                                    p.out([b"\x1b[01;31m\x1b[K".as_slice(), &part, b"\x1b[m\x1b[K"].concat())
+                                } else {
+                                    p.out(part)
+                                }
                                 p.out(b"\n");
                             }
                             at = if e > s { e } else { e + 1 };

@@ -1,4 +1,5 @@
 //! Programs that run programs or wait, terminals, services, pagers and editors.
+#![expect(clippy::cast_possible_truncation, reason = "elapsed seconds are shown without their fraction")]
 
 use std::time::Duration;
 
@@ -94,7 +95,9 @@ pub(crate) async fn env(p: &mut Proc) -> i32 {
         }
         return status;
     }
-    let o = match parse(p, "+0iu:C:S:v", &[("ignore-environment", 'i', 0), ("unset", 'u', 1), ("null", '0', 0), ("chdir", 'C', 1)], 125).await {
+    let o = match parse(p, "+0iu:C:S:v", &[("ignore-environment", 'i', 0), ("unset", 'u', 1), ("null", '0', 0), ("chdir", 'C', 1)], 125)
+        .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -206,7 +209,14 @@ pub(crate) async fn wrap(p: &mut Proc) -> i32 {
 
 /// `timeout`.
 pub(crate) async fn timeout(p: &mut Proc) -> i32 {
-    let o = match parse(p, "+fk:s:v", &[("signal", 's', 1), ("kill-after", 'k', 1), ("preserve-status", 'p', 0), ("foreground", 'f', 0), ("verbose", 'v', 0)], 125).await {
+    let o = match parse(
+        p,
+        "+fk:s:v",
+        &[("signal", 's', 1), ("kill-after", 'k', 1), ("preserve-status", 'p', 0), ("foreground", 'f', 0), ("verbose", 'v', 0)],
+        125,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -245,7 +255,9 @@ pub(crate) async fn timeout(p: &mut Proc) -> i32 {
 
 /// `watch`.
 pub(crate) async fn watch(p: &mut Proc) -> i32 {
-    let o = match parse(p, "+bcd::egn:ptx", &[("interval", 'n', 1), ("differences", 'd', 2), ("no-title", 't', 0), ("exec", 'x', 0)], 1).await {
+    let o = match parse(p, "+bcd::egn:ptx", &[("interval", 'n', 1), ("differences", 'd', 2), ("no-title", 't', 0), ("exec", 'x', 0)], 1)
+        .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -455,7 +467,11 @@ pub(crate) async fn pager(p: &mut Proc) -> i32 {
     let mut all = Vec::new();
     if files.is_empty() {
         if p.tty(0) {
-            let line = if name == "less" { "Missing filename (\"less --help\" for help)\n" } else { "more: bad usage\nTry 'more --help' for more information.\n" };
+            let line = if name == "less" {
+                "Missing filename (\"less --help\" for help)\n"
+            } else {
+                "more: bad usage\nTry 'more --help' for more information.\n"
+            };
             p.err(line).await;
             return 1;
         }
@@ -500,7 +516,15 @@ pub(crate) async fn pager(p: &mut Proc) -> i32 {
             break;
         }
         let percent = (at * 100).checked_div(lines.len()).unwrap_or(100);
-        let mark = if name == "more" { format!("\x1b[7m--More--({percent}%)\x1b[27m") } else if at >= lines.len() { "\x1b[7m(END)\x1b[27m".into() } else if at == need { files.first().map_or_else(|| ":".to_owned(), |f| format!("\x1b[7m{}\x1b[27m", text(f))) } else { ":".into() };
+        let mark = if name == "more" {
+            format!("\x1b[7m--More--({percent}%)\x1b[27m")
+        } else if at >= lines.len() {
+            "\x1b[7m(END)\x1b[27m".into()
+        } else if at == need {
+            files.first().map_or_else(|| ":".to_owned(), |f| format!("\x1b[7m{}\x1b[27m", text(f)))
+        } else {
+            ":".into()
+        };
         k.print(mark.as_bytes());
         let key = k.input(1).await;
         k.print(b"\r\x1b[K");
@@ -539,7 +563,11 @@ pub(crate) async fn editor(p: &mut Proc) -> i32 {
     let nano = name.contains("nano") || name == "pico" || name == "editor";
     let file = p.args.iter().skip(1).find(|a| !a.starts_with(b"-") && !a.starts_with(b"+")).cloned();
     if !p.tty(0) || !p.tty(1) {
-        let line = if nano { "Standard input is not a terminal\n" } else { "Vim: Warning: Output is not to a terminal\nVim: Warning: Input is not from a terminal\n" };
+        let line = if nano {
+            "Standard input is not a terminal\n"
+        } else {
+            "Vim: Warning: Output is not to a terminal\nVim: Warning: Input is not from a terminal\n"
+        };
         p.err(line).await;
         return 1;
     }
@@ -558,7 +586,13 @@ pub(crate) async fn editor(p: &mut Proc) -> i32 {
     let shown = file.as_ref().map(|f| text(f)).unwrap_or_default();
     let (mut row, mut col, mut top) = (0usize, 0usize, 0usize);
     let mut insert = nano;
-    let mut status = if nano { String::new() } else if file.is_none() { String::new() } else if new { format!("\"{shown}\" [New]") } else { format!("\"{shown}\" {}L, {}B", lines.len(), old.as_ref().map_or(0, |b| b.len())) };
+    let mut status = if nano || file.is_none() {
+        String::new()
+    } else if new {
+        format!("\"{shown}\" [New]")
+    } else {
+        format!("\"{shown}\" {}L, {}B", lines.len(), old.as_ref().map_or(0, |b| b.len()))
+    };
     let mut command: Option<Vec<u8>> = None;
     let mut pending = 0u8;
     let mut dirty = false;
@@ -629,18 +663,25 @@ pub(crate) async fn editor(p: &mut Proc) -> i32 {
                 b'\r' | b'\n' => {
                     let line = text(cmd);
                     command = None;
-                    if nano {
-                        if line.starts_with("Save modified") {
-                            continue;
-                        }
+                    if nano && line.starts_with("Save modified") {
+                        continue;
                     }
                     let body = line.trim_start_matches(':').trim().to_owned();
-                    let (write, quit, force) = (body.starts_with('w') || body == "x" || body == "x!", body.contains('q') || body.starts_with('x'), body.ends_with('!'));
+                    let (write, quit, force) = (
+                        body.starts_with('w') || body == "x" || body == "x!",
+                        body.contains('q') || body.starts_with('x'),
+                        body.ends_with('!'),
+                    );
                     let target = body.split_once(' ').map(|(_, f)| p.path(f.trim().as_bytes())).or_else(|| path.clone());
                     if write {
                         match save(p, &lines, &target) {
                             Ok(n) => {
-                                status = format!("\"{}\" {}{}L, {n}B written", target.as_ref().map(|t| text(t)).unwrap_or_default(), if new { "[New] " } else { "" }, lines.len());
+                                status = format!(
+                                    "\"{}\" {}{}L, {n}B written",
+                                    target.as_ref().map(|t| text(t)).unwrap_or_default(),
+                                    if new { "[New] " } else { "" },
+                                    lines.len()
+                                );
                                 dirty = false;
                             }
                             Err(Errno::ENOENT) => {
@@ -680,7 +721,10 @@ pub(crate) async fn editor(p: &mut Proc) -> i32 {
         }
         if c == 27 && !nano {
             // An arrow key, or the end of inserting.
-            let more = { let s = k.state.lock(); s.typed.iter().take(2).copied().collect::<Vec<u8>>() };
+            let more = {
+                let s = k.state.lock();
+                s.typed.iter().take(2).copied().collect::<Vec<u8>>()
+            };
             if let [b'[' | b'O', d @ (b'A'..=b'D')] = more.as_slice() {
                 k.input(2).await;
                 arrow(*d, &mut row, &mut col, &lines);
@@ -692,7 +736,10 @@ pub(crate) async fn editor(p: &mut Proc) -> i32 {
             continue;
         }
         if c == 27 {
-            let more = { let s = k.state.lock(); s.typed.iter().take(2).copied().collect::<Vec<u8>>() };
+            let more = {
+                let s = k.state.lock();
+                s.typed.iter().take(2).copied().collect::<Vec<u8>>()
+            };
             if let [b'[' | b'O', d] = more.as_slice() {
                 k.input(2).await;
                 arrow(*d, &mut row, &mut col, &lines);
@@ -717,13 +764,11 @@ pub(crate) async fn editor(p: &mut Proc) -> i32 {
                     };
                     dirty = false;
                 }
-                11 if nano => {
-                    if row < lines.len() && lines.len() > 1 {
-                        lines.remove(row);
-                        row = row.min(lines.len() - 1);
-                        col = 0;
-                        dirty = true;
-                    }
+                11 if nano && row < lines.len() && lines.len() > 1 => {
+                    lines.remove(row);
+                    row = row.min(lines.len() - 1);
+                    col = 0;
+                    dirty = true;
                 }
                 b'\r' | b'\n' => {
                     if let Some(l) = lines.get_mut(row) {
@@ -865,12 +910,24 @@ fn arrow(d: u8, row: &mut usize, col: &mut usize, lines: &[Vec<u8>]) {
 }
 
 fn units(p: &Proc) -> Vec<(&'static str, &'static str, bool)> {
-    let mut list = vec![("cron", "Regular background program processing daemon", true), ("dbus", "D-Bus System Message Bus", true), ("getty@tty1", "Getty on tty1", true), ("networking", "Raise network interfaces", true), ("rsyslog", "System Logging Service", true), ("systemd-journald", "Journal Service", true), ("systemd-logind", "User Login Management", true), ("systemd-timesyncd", "Network Time Synchronization", true), ("systemd-udevd", "Rule-based Manager for Device Events and Files", true)];
+    let mut list = vec![
+        ("cron", "Regular background program processing daemon", true),
+        ("dbus", "D-Bus System Message Bus", true),
+        ("getty@tty1", "Getty on tty1", true),
+        ("networking", "Raise network interfaces", true),
+        ("rsyslog", "System Logging Service", true),
+        ("systemd-journald", "Journal Service", true),
+        ("systemd-logind", "User Login Management", true),
+        ("systemd-timesyncd", "Network Time Synchronization", true),
+        ("systemd-udevd", "Rule-based Manager for Device Events and Files", true),
+    ];
     for s in &p.fs().persona().services {
         let product = s.software.product.to_ascii_lowercase();
         match s.name.as_str() {
             "ssh" => list.push(("ssh", "OpenBSD Secure Shell server", true)),
-            "http" | "https" if product.contains("nginx") => list.push(("nginx", "A high performance web server and a reverse proxy server", true)),
+            "http" | "https" if product.contains("nginx") => {
+                list.push(("nginx", "A high performance web server and a reverse proxy server", true))
+            }
             "http" | "https" => list.push(("apache2", "The Apache HTTP Server", true)),
             "mysql" => list.push(("mariadb", "MariaDB 10.11.6 database server", true)),
             "redis" => list.push(("redis-server", "Advanced key-value store", true)),
@@ -1051,27 +1108,43 @@ pub(crate) async fn systemctl(p: &mut Proc) -> i32 {
                         "postfix" => "master",
                         n => n,
                     };
-                    live.procs.values().find(|q| q.comm.starts_with(want.as_bytes().get(..want.len().min(15)).unwrap_or_default()) && q.ppid == 1).map_or((0, String::new(), live.persona.booted, 2000, String::new()), |q| (q.pid, text(&q.comm), q.start, q.rss, text(&q.command())))
+                    live.procs
+                        .values()
+                        .find(|q| q.comm.starts_with(want.as_bytes().get(..want.len().min(15)).unwrap_or_default()) && q.ppid == 1)
+                        .map_or((0, String::new(), live.persona.booted, 2000, String::new()), |q| {
+                            (q.pid, text(&q.comm), q.start, q.rss, text(&q.command()))
+                        })
                 };
                 let persona = std::sync::Arc::clone(p.fs().persona());
                 let since = logs::local(&persona, start.seconds(), "%a %Y-%m-%d %H:%M:%S %Z");
                 let days = (p.k.now().seconds() - start.seconds()) / 86_400;
-                let ago = if days > 6 { format!("{} weeks {} days ago", days / 7, days % 7).replace("1 weeks", "1 week") } else { format!("{days} days ago") };
+                let ago = if days > 6 {
+                    format!("{} weeks {} days ago", days / 7, days % 7).replace("1 weeks", "1 week")
+                } else {
+                    format!("{days} days ago")
+                };
                 p.out(format!("* {0}.service - {1}\n     Loaded: loaded (/lib/systemd/system/{0}.service; enabled; preset: enabled)\n     Active: active (running) since {since}; {ago}\n   Main PID: {pid} ({comm})\n      Tasks: 1 (limit: {2})\n     Memory: {3:.1}M\n        CPU: 1.2{4}s\n     CGroup: /system.slice/{0}.service\n             `-{pid} {args}\n", u.0, u.1, p.fs().live.lock().hw.mem_kb / 877, rss as f64 / 1024.0, pid % 90));
                 0
             }
         },
-        "start" | "stop" | "restart" | "reload" | "enable" | "disable" | "mask" | "unmask" | "try-restart" | "force-reload" | "condrestart" => {
+        "start" | "stop" | "restart" | "reload" | "enable" | "disable" | "mask" | "unmask" | "try-restart" | "force-reload"
+        | "condrestart" => {
             if find(&unit).is_none() {
                 let file = format!("/etc/systemd/system/{}.service", unit.trim_end_matches(".service"));
                 if p.fs().stat(&crate::shell::Who::root(), file.as_bytes()).is_ok() && p.who.uid == 0 {
                     if verb == "enable" {
-                        p.err(format!("Created symlink /etc/systemd/system/multi-user.target.wants/{0}.service -> {file}.\n", unit.trim_end_matches(".service"))).await;
+                        p.err(format!(
+                            "Created symlink /etc/systemd/system/multi-user.target.wants/{0}.service -> {file}.\n",
+                            unit.trim_end_matches(".service")
+                        ))
+                        .await;
                     }
                     return 0;
                 }
                 let line = match verb.as_str() {
-                    "enable" | "disable" => format!("Failed to {verb} unit: Unit file {}.service does not exist.\n", unit.trim_end_matches(".service")),
+                    "enable" | "disable" => {
+                        format!("Failed to {verb} unit: Unit file {}.service does not exist.\n", unit.trim_end_matches(".service"))
+                    }
                     "stop" => format!("Failed to stop {0}.service: Unit {0}.service not loaded.\n", unit.trim_end_matches(".service")),
                     _ => format!("Failed to {verb} {0}.service: Unit {0}.service not found.\n", unit.trim_end_matches(".service")),
                 };
@@ -1107,12 +1180,17 @@ pub(crate) async fn openssl(p: &mut Proc) -> i32 {
             0
         }
         Some("passwd") => {
-            let salt = words.iter().position(|w| w == "-salt").and_then(|n| words.get(n + 1)).cloned().unwrap_or_else(|| format!("{:08x}{:08x}", p.k.random_u32(), p.k.random_u32()));
+            let salt = words
+                .iter()
+                .position(|w| w == "-salt")
+                .and_then(|n| words.get(n + 1))
+                .cloned()
+                .unwrap_or_else(|| format!("{:08x}{:08x}", p.k.random_u32(), p.k.random_u32()));
             let secret = match words.iter().skip(1).find(|w| !w.starts_with('-') && **w != salt).cloned() {
                 Some(s) => s.into_bytes(),
                 None => p.secret("Password: ").await.unwrap_or_default(),
             };
-            p.out(format!("{}\n", crate::shell::fs::logs::sha512_crypt(&secret, salt.as_bytes())));
+            p.out(format!("{}\n", logs::sha512_crypt(&secret, salt.as_bytes())));
             0
         }
         Some("rand") => {
@@ -1135,14 +1213,20 @@ pub(crate) async fn openssl(p: &mut Proc) -> i32 {
         }
         Some(d @ ("md5" | "sha1" | "sha256" | "sha512" | "dgst")) => {
             let _ = d;
-            let kind = words.iter().find(|w| w.contains("md5")).map_or(if words.iter().any(|w| w.contains("sha1")) { "SHA1" } else if words.iter().any(|w| w.contains("sha512")) { "SHA2-512" } else { "SHA2-256" }, |_| "MD5");
+            let kind = words.iter().find(|w| w.contains("md5")).map_or(
+                if words.iter().any(|w| w.contains("sha1")) {
+                    "SHA1"
+                } else if words.iter().any(|w| w.contains("sha512")) {
+                    "SHA2-512"
+                } else {
+                    "SHA2-256"
+                },
+                |_| "MD5",
+            );
             let file = words.iter().skip(1).find(|w| !w.starts_with('-')).cloned();
-            let bytes = match p.slurp(file.as_deref().unwrap_or("-").as_bytes()).await {
-                Ok(b) => b,
-                Err(_) => {
-                    p.err(format!("Can't open \"{0}\" for reading, No such file or directory\n", file.unwrap_or_default())).await;
-                    return 1;
-                }
+            let Ok(bytes) = p.slurp(file.as_deref().unwrap_or("-").as_bytes()).await else {
+                p.err(format!("Can't open \"{0}\" for reading, No such file or directory\n", file.unwrap_or_default())).await;
+                return 1;
             };
             use sha2::Digest;
             let sum = match kind {
@@ -1163,7 +1247,8 @@ pub(crate) async fn openssl(p: &mut Proc) -> i32 {
         }
         None => 0,
         Some(other) => {
-            let known = ["req", "genrsa", "rsa", "x509", "enc", "ecparam", "ec", "pkcs12", "ciphers", "speed", "s_server", "genpkey", "pkey"];
+            let known =
+                ["req", "genrsa", "rsa", "x509", "enc", "ecparam", "ec", "pkcs12", "ciphers", "speed", "s_server", "genpkey", "pkey"];
             if known.contains(&other) {
                 return 0;
             }
@@ -1249,7 +1334,19 @@ pub(crate) async fn packages(p: &mut Proc) -> i32 {
         }
         "apk" => match plain.first().map(String::as_str) {
             Some("info" | "list") => {
-                for n in ["alpine-baselayout", "alpine-keys", "apk-tools", "busybox", "libc-utils", "musl", "musl-utils", "openssl", "scanelf", "ssl_client", "zlib"] {
+                for n in [
+                    "alpine-baselayout",
+                    "alpine-keys",
+                    "apk-tools",
+                    "busybox",
+                    "libc-utils",
+                    "musl",
+                    "musl-utils",
+                    "openssl",
+                    "scanelf",
+                    "ssl_client",
+                    "zlib",
+                ] {
                     p.out(format!("{n}\n"));
                 }
                 0
@@ -1302,7 +1399,11 @@ pub(crate) async fn packages(p: &mut Proc) -> i32 {
         _ => {
             // apt, apt-get, apt-cache
             let code = persona.distro.codename.clone();
-            let (host, sec) = if persona.distro.id == "ubuntu" { ("archive.ubuntu.com", "security.ubuntu.com") } else { ("deb.debian.org", "security.debian.org") };
+            let (host, sec) = if persona.distro.id == "ubuntu" {
+                ("archive.ubuntu.com", "security.ubuntu.com")
+            } else {
+                ("deb.debian.org", "security.debian.org")
+            };
             match plain.first().map(String::as_str) {
                 Some("update") => {
                     if p.who.uid != 0 {
@@ -1313,12 +1414,17 @@ pub(crate) async fn packages(p: &mut Proc) -> i32 {
                     }
                     let suites = [(host, code.clone()), (sec, format!("{code}-security")), (host, format!("{code}-updates"))];
                     for (n, (h, s)) in suites.iter().enumerate() {
-                        p.out(format!("Ign:{} http://{h}/{} {s} InRelease\n", n + 1, if h.contains("security.debian") { "debian-security" } else { persona.distro.id.as_str() }));
+                        p.out(format!(
+                            "Ign:{} http://{h}/{} {s} InRelease\n",
+                            n + 1,
+                            if h.contains("security.debian") { "debian-security" } else { persona.distro.id.as_str() }
+                        ));
                         let _ = p.flush().await;
                         p.k.sleep(Duration::from_millis(900)).await;
                     }
                     p.k.sleep(Duration::from_secs(12)).await;
-                    let dir = |h: &str| if h.contains("security.debian") { "debian-security".to_owned() } else { persona.distro.id.clone() };
+                    let dir =
+                        |h: &str| if h.contains("security.debian") { "debian-security".to_owned() } else { persona.distro.id.clone() };
                     for (n, (h, s)) in suites.iter().enumerate() {
                         p.out(format!("Err:{} http://{h}/{} {s} InRelease\n  Temporary failure resolving '{h}'\n", n + 1, dir(h)));
                     }
@@ -1328,7 +1434,8 @@ pub(crate) async fn packages(p: &mut Proc) -> i32 {
                     }
                     let _ = p.flush().await;
                     for (h, s) in &suites {
-                        p.err(format!("W: Failed to fetch http://{h}/{}/dists/{s}/InRelease  Temporary failure resolving '{h}'\n", dir(h))).await;
+                        p.err(format!("W: Failed to fetch http://{h}/{}/dists/{s}/InRelease  Temporary failure resolving '{h}'\n", dir(h)))
+                            .await;
                     }
                     p.err("W: Some index files failed to download. They have been ignored, or old ones used instead.\n").await;
                     0
@@ -1366,7 +1473,9 @@ pub(crate) async fn packages(p: &mut Proc) -> i32 {
                 }
                 Some("list") => {
                     p.out("Listing... Done\n");
-                    for (n, v, _) in list.iter().filter(|x| plain.len() < 2 || plain.iter().skip(1).any(|g| crate::shell::interp::glob::matches(g.as_bytes(), x.0.as_bytes()))) {
+                    for (n, v, _) in list.iter().filter(|x| {
+                        plain.len() < 2 || plain.iter().skip(1).any(|g| crate::shell::interp::glob::matches(g.as_bytes(), x.0.as_bytes()))
+                    }) {
                         p.out(format!("{n}/stable,now {v} amd64 [installed]\n"));
                     }
                     0

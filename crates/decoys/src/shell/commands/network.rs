@@ -1,4 +1,5 @@
 //! Programs about the network: what is configured, what listens, and reaching out, which fails.
+#![expect(clippy::cast_possible_truncation, reason = "seconds given by the visitor become milliseconds by saturation")]
 
 use model::Saw;
 use std::{net::IpAddr, time::Duration};
@@ -52,7 +53,13 @@ pub(crate) async fn ip(p: &mut Proc) -> i32 {
         }
         return 0;
     }
-    let wanted = words.iter().position(|w| w == "dev").and_then(|n| words.get(n + 1)).or_else(|| words.get(2).filter(|w| !matches!(w.as_str(), "dev" | "up"))).or_else(|| words.get(1).filter(|w| *w == "lo" || *w == nic)).cloned();
+    let wanted = words
+        .iter()
+        .position(|w| w == "dev")
+        .and_then(|n| words.get(n + 1))
+        .or_else(|| words.get(2).filter(|w| !matches!(w.as_str(), "dev" | "up")))
+        .or_else(|| words.get(1).filter(|w| *w == "lo" || *w == nic))
+        .cloned();
     if let Some(w) = &wanted
         && (is("address") || is("link"))
         && w != "lo"
@@ -67,11 +74,19 @@ pub(crate) async fn ip(p: &mut Proc) -> i32 {
         let ll = link_local(&persona.mac);
         if brief {
             if show("lo") {
-                p.out(if addr { "lo               UNKNOWN        127.0.0.1/8 ::1/128 \n".to_owned() } else { "lo               UNKNOWN        00:00:00:00:00:00 <LOOPBACK,UP,LOWER_UP> \n".into() });
+                p.out(if addr {
+                    "lo               UNKNOWN        127.0.0.1/8 ::1/128 \n".to_owned()
+                } else {
+                    "lo               UNKNOWN        00:00:00:00:00:00 <LOOPBACK,UP,LOWER_UP> \n".into()
+                });
             }
             if show(nic) {
                 let v4 = persona.ipv4.map_or_else(String::new, |ip| format!("{ip}/{} ", persona.ipv4_prefix));
-                p.out(if addr { format!("{nic:<16} UP             {v4}{ll}/64 \n") } else { format!("{nic:<16} UP             {} <BROADCAST,MULTICAST,UP,LOWER_UP> \n", persona.mac) });
+                p.out(if addr {
+                    format!("{nic:<16} UP             {v4}{ll}/64 \n")
+                } else {
+                    format!("{nic:<16} UP             {} <BROADCAST,MULTICAST,UP,LOWER_UP> \n", persona.mac)
+                });
             }
             return 0;
         }
@@ -91,7 +106,10 @@ pub(crate) async fn ip(p: &mut Proc) -> i32 {
             }
         }
         if show(nic) {
-            p.out(format!("2: {nic}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc {} state UP ", if p.fs().live.lock().hw.cores > 1 && p.fs().live.lock().hw.hypervisor.is_none() { "mq" } else { "fq_codel" }));
+            p.out(format!(
+                "2: {nic}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc {} state UP ",
+                if p.fs().live.lock().hw.cores > 1 && p.fs().live.lock().hw.hypervisor.is_none() { "mq" } else { "fq_codel" }
+            ));
             p.out(if addr { "group default qlen 1000\n" } else { "mode DEFAULT group default qlen 1000\n" });
             if !six_only {
                 p.out(format!("    link/ether {} brd ff:ff:ff:ff:ff:ff\n", persona.mac));
@@ -105,7 +123,10 @@ pub(crate) async fn ip(p: &mut Proc) -> i32 {
                     let broadcast = std::net::Ipv4Addr::from(u32::from(ip) | !mask);
                     let fixed = persona.seed[1] & 1 == 0;
                     if fixed {
-                        p.out(format!("    inet {ip}/{} brd {broadcast} scope global {nic}\n       valid_lft forever preferred_lft forever\n", persona.ipv4_prefix));
+                        p.out(format!(
+                            "    inet {ip}/{} brd {broadcast} scope global {nic}\n       valid_lft forever preferred_lft forever\n",
+                            persona.ipv4_prefix
+                        ));
                     } else {
                         let left = 86_400 - p.fs().live.lock().uptime().0 % 43_200;
                         p.out(format!("    inet {ip}/{} brd {broadcast} scope global dynamic {nic}\n       valid_lft {left}sec preferred_lft {left}sec\n", persona.ipv4_prefix));
@@ -144,7 +165,11 @@ pub(crate) async fn ip(p: &mut Proc) -> i32 {
         }
         if let Some(ip) = persona.ipv4 {
             let mask = u32::MAX.checked_shl(32 - u32::from(persona.ipv4_prefix.min(32))).unwrap_or(0);
-            p.out(format!("{}/{} dev {nic} proto kernel scope link src {ip} \n", std::net::Ipv4Addr::from(u32::from(ip) & mask), persona.ipv4_prefix));
+            p.out(format!(
+                "{}/{} dev {nic} proto kernel scope link src {ip} \n",
+                std::net::Ipv4Addr::from(u32::from(ip) & mask),
+                persona.ipv4_prefix
+            ));
         }
         return 0;
     }
@@ -202,7 +227,11 @@ pub(crate) async fn ifconfig(p: &mut Proc) -> i32 {
     if show(nic) {
         p.out(format!("{nic}: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1500\n"));
         if let Some(ip) = persona.ipv4 {
-            p.out(format!("        inet {ip}  netmask {}  broadcast {}\n", std::net::Ipv4Addr::from(mask), std::net::Ipv4Addr::from(u32::from(ip) | !mask)));
+            p.out(format!(
+                "        inet {ip}  netmask {}  broadcast {}\n",
+                std::net::Ipv4Addr::from(mask),
+                std::net::Ipv4Addr::from(u32::from(ip) | !mask)
+            ));
         }
         p.out(format!("        inet6 {}  prefixlen 64  scopeid 0x20<link>\n        ether {}  txqueuelen 1000  (Ethernet)\n        RX packets {rxp}  bytes {rx} ({})\n        RX errors 0  dropped 0  overruns 0  frame 0\n        TX packets {txp}  bytes {tx} ({})\n        TX errors 0  dropped 0 overruns 0  carrier 0  collisions 0\n\n", link_local(&persona.mac), persona.mac, size(rx), size(tx)));
     }
@@ -234,12 +263,16 @@ pub(crate) async fn route(p: &mut Proc) -> i32 {
     let numeric = p.words().iter().any(|w| w.starts_with('-') && w.contains('n'));
     p.out("Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface\n");
     if let Some(gw) = persona.gateway {
-        let (d, g) = if numeric { ("0.0.0.0".to_owned(), gw.to_string()) } else { ("default".to_owned(), if persona.domain.is_empty() { gw.to_string() } else { gw.to_string() }) };
+        let (d, g) = if numeric { ("0.0.0.0".to_owned(), gw.to_string()) } else { ("default".to_owned(), gw.to_string()) };
         p.out(format!("{d:<15} {g:<15} 0.0.0.0         UG    0      0        0 {nic}\n"));
     }
     if let Some(ip) = persona.ipv4 {
         let mask = u32::MAX.checked_shl(32 - u32::from(persona.ipv4_prefix.min(32))).unwrap_or(0);
-        p.out(format!("{:<15} 0.0.0.0         {:<15} U     0      0        0 {nic}\n", std::net::Ipv4Addr::from(u32::from(ip) & mask).to_string(), std::net::Ipv4Addr::from(mask).to_string()));
+        p.out(format!(
+            "{:<15} 0.0.0.0         {:<15} U     0      0        0 {nic}\n",
+            std::net::Ipv4Addr::from(u32::from(ip) & mask).to_string(),
+            std::net::Ipv4Addr::from(mask).to_string()
+        ));
     }
     0
 }
@@ -269,8 +302,11 @@ fn service_name(port: u16, proto: &str) -> Option<&'static str> {
 /// `ss`.
 pub(crate) async fn ss(p: &mut Proc) -> i32 {
     let words = p.words();
-    let mut flags: String = words.iter().filter(|w| w.starts_with('-') && !w.starts_with("--")).map(|w| w.trim_start_matches('-')).collect();
-    for (long, short) in [("--listening", 'l'), ("--tcp", 't'), ("--udp", 'u'), ("--numeric", 'n'), ("--processes", 'p'), ("--all", 'a'), ("--summary", 's')] {
+    let mut flags: String =
+        words.iter().filter(|w| w.starts_with('-') && !w.starts_with("--")).map(|w| w.trim_start_matches('-')).collect();
+    for (long, short) in
+        [("--listening", 'l'), ("--tcp", 't'), ("--udp", 'u'), ("--numeric", 'n'), ("--processes", 'p'), ("--all", 'a'), ("--summary", 's')]
+    {
         if words.iter().any(|w| w == long) {
             flags.push(short);
         }
@@ -300,7 +336,13 @@ pub(crate) async fn ss(p: &mut Proc) -> i32 {
             continue;
         }
         let port = |n: u16| if numeric { n.to_string() } else { service_name(n, s.proto).map_or_else(|| n.to_string(), str::to_owned) };
-        let state = if !listening { "ESTAB" } else if s.proto == "udp" { "UNCONN" } else { "LISTEN" };
+        let state = if !listening {
+            "ESTAB"
+        } else if s.proto == "udp" {
+            "UNCONN"
+        } else {
+            "LISTEN"
+        };
         let local = format!("{}:{}", if s.v6 && s.peer.is_some() { format!("[{}]", s.addr) } else { s.addr.clone() }, port(s.port));
         let peer = match s.peer {
             Some(a) => match a.ip() {
@@ -321,7 +363,21 @@ pub(crate) async fn ss(p: &mut Proc) -> i32 {
     let w_pp = rows.iter().map(|r| r.5.len() - r.5.rfind(':').unwrap_or(0) - 1).max().unwrap_or(0).max(4);
     if !flags.contains('H') {
         let id = if with_id { "Netid " } else { "" };
-        p.out(format!("{id}{:<6} {:<6} {:<6} {:>wl$}:{:<wlp$} {:>wp$}:{:<wpp$}{}\n", "State", "Recv-Q", "Send-Q", "Local Address", "Port", "Peer Address", "Port", if names { "Process" } else { "" }, wl = w_local, wlp = w_lp, wp = w_peer, wpp = w_pp));
+        p.out(format!(
+            "{id}{:<6} {:<6} {:<6} {:>wl$}:{:<wlp$} {:>wp$}:{:<wpp$}{}\n",
+            "State",
+            "Recv-Q",
+            "Send-Q",
+            "Local Address",
+            "Port",
+            "Peer Address",
+            "Port",
+            if names { "Process" } else { "" },
+            wl = w_local,
+            wlp = w_lp,
+            wp = w_peer,
+            wpp = w_pp
+        ));
     }
     for (proto, state, rq, sq, local, peer, process) in rows {
         let (la, lp) = local.rsplit_once(':').unwrap_or((&local, ""));
@@ -335,8 +391,18 @@ pub(crate) async fn ss(p: &mut Proc) -> i32 {
 /// `netstat`.
 pub(crate) async fn netstat(p: &mut Proc) -> i32 {
     let words = p.words();
-    let mut flags: String = words.iter().filter(|w| w.starts_with('-') && !w.starts_with("--")).map(|w| w.trim_start_matches('-')).collect();
-    for (long, short) in [("--listening", 'l'), ("--tcp", 't'), ("--udp", 'u'), ("--numeric", 'n'), ("--programs", 'p'), ("--all", 'a'), ("--route", 'r'), ("--interfaces", 'i')] {
+    let mut flags: String =
+        words.iter().filter(|w| w.starts_with('-') && !w.starts_with("--")).map(|w| w.trim_start_matches('-')).collect();
+    for (long, short) in [
+        ("--listening", 'l'),
+        ("--tcp", 't'),
+        ("--udp", 'u'),
+        ("--numeric", 'n'),
+        ("--programs", 'p'),
+        ("--all", 'a'),
+        ("--route", 'r'),
+        ("--interfaces", 'i'),
+    ] {
         if words.iter().any(|w| w == long) {
             flags.push(short);
         }
@@ -364,9 +430,22 @@ pub(crate) async fn netstat(p: &mut Proc) -> i32 {
     if names && !root {
         p.err("(Not all processes could be identified, non-owned process info\n will not be shown, you would have to be root to see it all.)\n").await;
     }
-    let kind = if listen { "(only servers)" } else if all { "(servers and established)" } else { "(w/o servers)" };
-    p.out(format!("Active Internet connections {kind}\nProto Recv-Q Send-Q Local Address           Foreign Address         State       {}\n", if names { "PID/Program name    " } else { "" }));
-    let mut list: Vec<&Socket> = sockets.iter().filter(|s| (tcp == udp) || (s.proto == "tcp" && tcp) || (s.proto == "udp" && udp)).filter(|s| all || (s.peer.is_none() == listen)).collect();
+    let kind = if listen {
+        "(only servers)"
+    } else if all {
+        "(servers and established)"
+    } else {
+        "(w/o servers)"
+    };
+    p.out(format!(
+        "Active Internet connections {kind}\nProto Recv-Q Send-Q Local Address           Foreign Address         State       {}\n",
+        if names { "PID/Program name    " } else { "" }
+    ));
+    let mut list: Vec<&Socket> = sockets
+        .iter()
+        .filter(|s| (tcp == udp) || (s.proto == "tcp" && tcp) || (s.proto == "udp" && udp))
+        .filter(|s| all || (s.peer.is_none() == listen))
+        .collect();
     list.sort_by_key(|s| (s.proto, s.v6));
     for s in list {
         let port = |n: u16| if numeric { n.to_string() } else { service_name(n, s.proto).map_or_else(|| n.to_string(), str::to_owned) };
@@ -379,9 +458,21 @@ pub(crate) async fn netstat(p: &mut Proc) -> i32 {
             None if s.v6 => ":::*".into(),
             None => "0.0.0.0:*".into(),
         };
-        let state = if s.peer.is_some() { "ESTABLISHED" } else if s.proto == "tcp" { "LISTEN" } else { "" };
+        let state = if s.peer.is_some() {
+            "ESTABLISHED"
+        } else if s.proto == "tcp" {
+            "LISTEN"
+        } else {
+            ""
+        };
         let proto = format!("{}{}", s.proto, if s.v6 { "6" } else { "" });
-        let process = if !names { String::new() } else if root { format!("{:<20}", format!("{}/{}", s.pid, s.name.chars().take(17).collect::<String>())) } else { format!("{:<20}", "-") };
+        let process = if !names {
+            String::new()
+        } else if root {
+            format!("{:<20}", format!("{}/{}", s.pid, s.name.chars().take(17).collect::<String>()))
+        } else {
+            format!("{:<20}", "-")
+        };
         p.out(format!("{proto:<5} {:>6} {:>6} {:<23} {peer:<23} {state:<11} {process}\n", 0, 0, format!("{addr}:{}", port(s.port))));
     }
     0
@@ -405,7 +496,42 @@ fn parts(url: &str, default: u16) -> (String, u16, String) {
 /// `wget`.
 pub(crate) async fn wget(p: &mut Proc) -> i32 {
     let busybox = p.fs().program(&p.who, b"/usr/bin/wget").ok().flatten().as_deref() == Some("busybox");
-    let o = match parse(p, "bcqvVdo:a:e:i:B:t:O:T:w:Q:P:U:rl:kpHnsSNhx", &[("output-document", 'O', 1), ("quiet", 'q', 0), ("no-check-certificate", '1', 0), ("tries", 't', 1), ("timeout", 'T', 1), ("user-agent", 'U', 1), ("continue", 'c', 0), ("no-verbose", '2', 0), ("post-data", '3', 1), ("header", '4', 1), ("directory-prefix", 'P', 1), ("background", 'b', 0), ("recursive", 'r', 0), ("spider", '5', 0), ("connect-timeout", '6', 1), ("dns-timeout", '7', 1), ("read-timeout", '8', 1), ("user", '9', 1), ("password", '0', 1), ("mirror", 'm', 0), ("no-parent", '!', 0), ("show-progress", '@', 0), ("method", '#', 1), ("output-file", 'o', 1), ("input-file", 'i', 1), ("no-cache", '$', 0), ("inet4-only", '%', 0)], 2).await {
+    let o = match parse(
+        p,
+        "bcqvVdo:a:e:i:B:t:O:T:w:Q:P:U:rl:kpHnsSNhx",
+        &[
+            ("output-document", 'O', 1),
+            ("quiet", 'q', 0),
+            ("no-check-certificate", '1', 0),
+            ("tries", 't', 1),
+            ("timeout", 'T', 1),
+            ("user-agent", 'U', 1),
+            ("continue", 'c', 0),
+            ("no-verbose", '2', 0),
+            ("post-data", '3', 1),
+            ("header", '4', 1),
+            ("directory-prefix", 'P', 1),
+            ("background", 'b', 0),
+            ("recursive", 'r', 0),
+            ("spider", '5', 0),
+            ("connect-timeout", '6', 1),
+            ("dns-timeout", '7', 1),
+            ("read-timeout", '8', 1),
+            ("user", '9', 1),
+            ("password", '0', 1),
+            ("mirror", 'm', 0),
+            ("no-parent", '!', 0),
+            ("show-progress", '@', 0),
+            ("method", '#', 1),
+            ("output-file", 'o', 1),
+            ("input-file", 'i', 1),
+            ("no-cache", '$', 0),
+            ("inet4-only", '%', 0),
+        ],
+        2,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -423,7 +549,16 @@ pub(crate) async fn wget(p: &mut Proc) -> i32 {
         let https = given.starts_with("https://");
         let ftp = given.starts_with("ftp://");
         let url = if given.contains("://") { given.clone() } else { format!("http://{given}") };
-        let (host, port, path) = parts(&url, if https { 443 } else if ftp { 21 } else { 80 });
+        let (host, port, path) = parts(
+            &url,
+            if https {
+                443
+            } else if ftp {
+                21
+            } else {
+                80
+            },
+        );
         let shown = if url.split("://").nth(1).is_some_and(|r| !r.contains('/')) { format!("{url}/") } else { url.clone() };
         if busybox {
             let status_now = match resolve(&p.k, &host) {
@@ -438,7 +573,11 @@ pub(crate) async fn wget(p: &mut Proc) -> i32 {
                         p.err(format!("Connecting to {host} ({ip}:{port})\n")).await;
                     }
                     let why = reach(&p.k, &host).await;
-                    p.err(format!("wget: can't connect to remote host ({ip}): {}\n", why.errno().text().replace("Connection timed out", "Operation timed out"))).await;
+                    p.err(format!(
+                        "wget: can't connect to remote host ({ip}): {}\n",
+                        why.errno().text().replace("Connection timed out", "Operation timed out")
+                    ))
+                    .await;
                     1
                 }
             };
@@ -450,7 +589,8 @@ pub(crate) async fn wget(p: &mut Proc) -> i32 {
             p.err(format!("--{stamp}--  {shown}\n")).await;
             if ftp {
                 let base = path.rsplit('/').next().unwrap_or("").to_owned();
-                p.err(format!("           => ‘{}’\n", if base.is_empty() { ".listing".into() } else { base }).replace(['‘', '’'], "'")).await;
+                p.err(format!("           => ‘{}’\n", if base.is_empty() { ".listing".into() } else { base }).replace(['‘', '’'], "'"))
+                    .await;
             }
         }
         let numeric = address(&host).is_some();
@@ -489,7 +629,10 @@ pub(crate) async fn wget(p: &mut Proc) -> i32 {
             }
             let fate = ip.map_or(Why::Name, |ip| if net::is_own(&p.k, ip) { Why::Refused } else { net::fate(&p.k, ip) });
             if fate == Why::TimedOut {
-                let wait = seconds.filter(|s| *s > 0.0).map_or_else(|| Duration::from_millis(129_500 + u64::from(p.k.random_u32() % 2500)), |s| Duration::from_secs_f64(s.min(900.0)));
+                let wait = seconds.filter(|s| *s > 0.0).map_or_else(
+                    || Duration::from_millis(129_500 + u64::from(p.k.random_u32() % 2500)),
+                    |s| Duration::from_secs_f64(s.min(900.0)),
+                );
                 p.k.sleep(wait).await;
             }
             if !quiet {
@@ -532,16 +675,21 @@ pub(crate) async fn curl(p: &mut Proc) -> i32 {
                 "version" => version = true,
                 "connect-timeout" | "max-time" => timeout = it.next().and_then(|v| v.parse::<f64>().ok()),
                 "url" => urls.extend(it.next()),
-                "output" | "data" | "header" | "user-agent" | "request" | "user" | "proxy" | "retry" | "data-binary" | "data-raw" | "form" | "cookie" | "referer" | "upload-file" | "resolve" | "cacert" | "interface" | "data-urlencode" | "max-redirs" | "retry-delay" | "socks5" | "limit-rate" | "write-out" | "dump-header" | "cookie-jar" | "config" | "key" | "cert" => {
+                "output" | "data" | "header" | "user-agent" | "request" | "user" | "proxy" | "retry" | "data-binary" | "data-raw"
+                | "form" | "cookie" | "referer" | "upload-file" | "resolve" | "cacert" | "interface" | "data-urlencode" | "max-redirs"
+                | "retry-delay" | "socks5" | "limit-rate" | "write-out" | "dump-header" | "cookie-jar" | "config" | "key" | "cert" => {
                     it.next();
                 }
-                "insecure" | "location" | "fail" | "head" | "include" | "get" | "compressed" | "progress-bar" | "remote-name" | "ipv4" | "ipv6" | "http1.1" | "http2" | "globoff" | "no-progress-meter" | "remote-time" | "create-dirs" | "path-as-is" | "tlsv1.2" | "ssl" | "anyauth" | "basic" | "digest" | "raw" | "tr-encoding" | "remote-header-name" => {}
+                "insecure" | "location" | "fail" | "head" | "include" | "get" | "compressed" | "progress-bar" | "remote-name" | "ipv4"
+                | "ipv6" | "http1.1" | "http2" | "globoff" | "no-progress-meter" | "remote-time" | "create-dirs" | "path-as-is"
+                | "tlsv1.2" | "ssl" | "anyauth" | "basic" | "digest" | "raw" | "tr-encoding" | "remote-header-name" => {}
                 "help" => {
                     p.out("Usage: curl [options...] <url>\n -d, --data <data>          HTTP POST data\n -f, --fail                 Fail fast with no output on HTTP errors\n -h, --help <category>      Get help for commands\n -i, --include              Include protocol response headers in the output\n -o, --output <file>        Write to file instead of stdout\n -O, --remote-name          Write output to a file named as the remote file\n -s, --silent               Silent mode\n -T, --upload-file <file>   Transfer local FILE to destination\n -u, --user <user:password> Server user and password\n -A, --user-agent <name>    Send User-Agent <name> to server\n -v, --verbose              Make the operation more talkative\n -V, --version              Show version number and quit\n\nThis is not the full help, this menu is stripped into categories.\nUse \"--help category\" to get an overview of all categories.\nFor all options use the manual or \"--help all\".\n");
                     return 0;
                 }
                 _ => {
-                    p.err(format!("curl: option --{long}: is unknown\ncurl: try 'curl --help' or 'curl --manual' for more information\n")).await;
+                    p.err(format!("curl: option --{long}: is unknown\ncurl: try 'curl --help' or 'curl --manual' for more information\n"))
+                        .await;
                     return 2;
                 }
             }
@@ -562,9 +710,11 @@ pub(crate) async fn curl(p: &mut Proc) -> i32 {
                     'S' => show_error = true,
                     'v' => verbose = true,
                     'V' => version = true,
-                    'k' | 'L' | 'f' | 'I' | 'i' | 'G' | '#' | 'O' | '4' | '6' | 'g' | 'J' | 'R' | 'n' | 'N' | 'q' | 'j' | 'l' | 'a' | 'B' | 'p' | '0' | '1' | '2' | '3' | 'Z' => {}
+                    'k' | 'L' | 'f' | 'I' | 'i' | 'G' | '#' | 'O' | '4' | '6' | 'g' | 'J' | 'R' | 'n' | 'N' | 'q' | 'j' | 'l' | 'a'
+                    | 'B' | 'p' | '0' | '1' | '2' | '3' | 'Z' => {}
                     _ => {
-                        p.err(format!("curl: option -{c}: is unknown\ncurl: try 'curl --help' or 'curl --manual' for more information\n")).await;
+                        p.err(format!("curl: option -{c}: is unknown\ncurl: try 'curl --help' or 'curl --manual' for more information\n"))
+                            .await;
                         return 2;
                     }
                 }
@@ -595,7 +745,26 @@ pub(crate) async fn curl(p: &mut Proc) -> i32 {
             continue;
         }
         if let Some((scheme, _)) = url.split_once("://")
-            && !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https" | "ftp" | "ftps" | "tftp" | "telnet" | "scp" | "sftp" | "gopher" | "dict" | "ldap" | "smb" | "smtp" | "imap" | "pop3" | "rtsp" | "mqtt")
+            && !matches!(
+                scheme.to_ascii_lowercase().as_str(),
+                "http"
+                    | "https"
+                    | "ftp"
+                    | "ftps"
+                    | "tftp"
+                    | "telnet"
+                    | "scp"
+                    | "sftp"
+                    | "gopher"
+                    | "dict"
+                    | "ldap"
+                    | "smb"
+                    | "smtp"
+                    | "imap"
+                    | "pop3"
+                    | "rtsp"
+                    | "mqtt"
+            )
         {
             p.err(format!("curl: (1) Protocol \"{scheme}\" not supported or disabled in libcurl\n")).await;
             status = 1;
@@ -640,7 +809,9 @@ pub(crate) async fn curl(p: &mut Proc) -> i32 {
                         p.k.sleep(Duration::from_secs_f64(t)).await;
                         status = 28;
                         let ms = (t * 1000.0) as u64 + u64::from(p.k.random_u32() % 4);
-                        format!("curl: (28) Failed to connect to {host} port {port} after {ms} ms: Timeout was reached").replace("Failed to connect", "Connection timeout") .replace("Connection timeout to", "Failed to connect to")
+                        format!("curl: (28) Failed to connect to {host} port {port} after {ms} ms: Timeout was reached")
+                            .replace("Failed to connect", "Connection timeout")
+                            .replace("Connection timeout to", "Failed to connect to")
                     }
                     (Why::TimedOut, _) => {
                         p.k.sleep(Duration::from_millis(129_600 + u64::from(p.k.random_u32() % 2600))).await;
@@ -650,12 +821,18 @@ pub(crate) async fn curl(p: &mut Proc) -> i32 {
                     }
                     _ => {
                         status = 7;
-                        format!("curl: (7) Failed to connect to {host} port {port} after {} ms: Couldn't connect to server", p.k.random_u32() % 3)
+                        format!(
+                            "curl: (7) Failed to connect to {host} port {port} after {} ms: Couldn't connect to server",
+                            p.k.random_u32() % 3
+                        )
                     }
                 }
             }
         };
-        if !silent && (p.fds.get(&1).is_some_and(|f| !f.is_tty(&p.k)) || p.args.iter().any(|a| a == b"-o" || a == b"-O" || a == b"-LO")) && p.tty(2) {
+        if !silent
+            && (p.fds.get(&1).is_some_and(|f| !f.is_tty(&p.k)) || p.args.iter().any(|a| a == b"-o" || a == b"-O" || a == b"-LO"))
+            && p.tty(2)
+        {
             p.err("  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n                                 Dload  Upload   Total   Spent    Left  Speed\n\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0\n").await;
         }
         if loud {
@@ -677,7 +854,9 @@ pub(crate) async fn connect(p: &mut Proc) -> i32 {
                 "ssh" | "scp" | "sftp" => w.len() == 2 && "-p-i-l-o-P-F-D-L-R-b-c-E-e-J-m-S-W-w".contains(w.as_str()) && w.starts_with('-'),
                 "tftp" => matches!(w.as_str(), "-l" | "-r" | "-b" | "-m"),
                 "ftpget" | "ftpput" => matches!(w.as_str(), "-u" | "-p" | "-P"),
-                "nc" | "netcat" | "nc.traditional" => matches!(w.as_str(), "-p" | "-w" | "-s" | "-e" | "-c" | "-q" | "-i" | "-g" | "-G" | "-o"),
+                "nc" | "netcat" | "nc.traditional" => {
+                    matches!(w.as_str(), "-p" | "-w" | "-s" | "-e" | "-c" | "-q" | "-i" | "-g" | "-G" | "-o")
+                }
                 _ => false,
             };
             if takes {
@@ -692,11 +871,7 @@ pub(crate) async fn connect(p: &mut Proc) -> i32 {
         "ssh" => {
             let Some(target) = plain.first() else {
                 p.err("usage: ssh [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface]\n           [-b bind_address] [-c cipher_spec] [-D [bind_address:]port]\n           [-E log_file] [-e escape_char] [-F configfile] [-I pkcs11]\n           [-i identity_file] [-J [user@]host[:port]] [-L address]\n           [-l login_name] [-m mac_spec] [-O ctl_cmd] [-o option] [-p port]\n           [-Q query_option] [-R address] [-S ctl_path] [-W host:port]\n           [-w local_tun[:remote_tun]] destination [command [argument ...]]\n").await;
-                return if words.iter().any(|w| w == "-V") {
-                    0
-                } else {
-                    255
-                };
+                return if words.iter().any(|w| w == "-V") { 0 } else { 255 };
             };
             let host = target.rsplit('@').next().unwrap_or(target).to_owned();
             let port = words.iter().position(|w| w == "-p").and_then(|n| words.get(n + 1)).cloned().unwrap_or_else(|| "22".into());
@@ -730,7 +905,13 @@ pub(crate) async fn connect(p: &mut Proc) -> i32 {
         }
         "tftp" => {
             let host = plain.first().cloned();
-            let file = words.iter().position(|w| w == "-r").and_then(|n| words.get(n + 1)).cloned().or_else(|| words.iter().position(|w| w == "get").and_then(|n| words.get(n + 1)).cloned()).unwrap_or_default();
+            let file = words
+                .iter()
+                .position(|w| w == "-r")
+                .and_then(|n| words.get(n + 1))
+                .cloned()
+                .or_else(|| words.iter().position(|w| w == "get").and_then(|n| words.get(n + 1)).cloned())
+                .unwrap_or_default();
             let Some(host) = host else {
                 p.err("BusyBox v1.35.0 (Debian 1:1.35.0-4+b3) multi-call binary.\n\nUsage: tftp [OPTIONS] HOST [PORT]\n\nTransfer a file from/to tftp server\n").await;
                 return 1;
@@ -764,7 +945,15 @@ pub(crate) async fn connect(p: &mut Proc) -> i32 {
             let Some(host) = plain.first().cloned() else {
                 return prompt(p, if name == "ftp" { "ftp> " } else { "telnet> " }).await;
             };
-            see(p, &format!("{}://{host}:{}", if name == "ftp" { "ftp" } else { "telnet" }, plain.get(1).map_or(if name == "ftp" { "21" } else { "23" }, String::as_str)), &name);
+            see(
+                p,
+                &format!(
+                    "{}://{host}:{}",
+                    if name == "ftp" { "ftp" } else { "telnet" },
+                    plain.get(1).map_or(if name == "ftp" { "21" } else { "23" }, String::as_str)
+                ),
+                &name,
+            );
             if let Some(ip) = resolve(&p.k, &host) {
                 p.out(format!("Trying {ip}...\n"));
                 let _ = p.flush().await;
@@ -804,7 +993,8 @@ pub(crate) async fn connect(p: &mut Proc) -> i32 {
                 None => {
                     let t = net::name_wait(&p.k);
                     p.k.sleep(t).await;
-                    p.err(format!("{host}: forward host lookup failed: Host name lookup failure : Resource temporarily unavailable\n")).await;
+                    p.err(format!("{host}: forward host lookup failed: Host name lookup failure : Resource temporarily unavailable\n"))
+                        .await;
                 }
                 Some(ip) => {
                     let fate = if net::is_own(&p.k, ip) { Why::Refused } else { net::fate(&p.k, ip) };
@@ -812,7 +1002,11 @@ pub(crate) async fn connect(p: &mut Proc) -> i32 {
                         p.k.sleep(Duration::from_secs(wait.unwrap_or(130).min(131))).await;
                     }
                     if verbose || wait.is_none() {
-                        p.err(format!("(UNKNOWN) [{ip}] {port} (?) : {}\n", if fate == Why::TimedOut && wait.is_some() { Errno::ETIMEDOUT } else { fate.errno() })).await;
+                        p.err(format!(
+                            "(UNKNOWN) [{ip}] {port} (?) : {}\n",
+                            if fate == Why::TimedOut && wait.is_some() { Errno::ETIMEDOUT } else { fate.errno() }
+                        ))
+                        .await;
                     }
                 }
             }
@@ -880,7 +1074,11 @@ pub(crate) async fn ping(p: &mut Proc) -> i32 {
             let ms = if own { 0.02 + r * 0.04 } else { 0.25 + r * 0.4 };
             times.push(ms);
             if !o.has('q') {
-                p.out(format!("{} bytes from {ip}: icmp_seq={sent} ttl=64 time={} ms\n", size + 8, if ms < 1.0 { format!("{ms:.3}") } else { format!("{ms:.2}") }));
+                p.out(format!(
+                    "{} bytes from {ip}: icmp_seq={sent} ttl=64 time={} ms\n",
+                    size + 8,
+                    if ms < 1.0 { format!("{ms:.3}") } else { format!("{ms:.2}") }
+                ));
             }
         }
         if p.flush().await.is_err() {
@@ -920,7 +1118,10 @@ pub(crate) async fn lookup(p: &mut Proc) -> i32 {
             let Some(ip) = resolve(&p.k, &host) else {
                 let t = net::name_wait(&p.k);
                 p.k.sleep(t).await;
-                p.err(format!("{host}: Temporary failure in name resolution\nCannot handle \"host\" cmdline arg `{host}' on position 1 (argc 1)\n")).await;
+                p.err(format!(
+                    "{host}: Temporary failure in name resolution\nCannot handle \"host\" cmdline arg `{host}' on position 1 (argc 1)\n"
+                ))
+                .await;
                 return 2;
             };
             p.out(format!("traceroute to {host} ({ip}), 30 hops max, 60 byte packets\n"));
@@ -989,7 +1190,11 @@ pub(crate) async fn iptables(p: &mut Proc) -> i32 {
             if n > 0 {
                 p.out("\n");
             }
-            if verbose { p.out(format!("Chain {c} (policy ACCEPT 0 packets, 0 bytes)\n pkts bytes target     prot opt in     out     source               destination         \n")) } else { p.out(format!("Chain {c} (policy ACCEPT)\ntarget     prot opt source               destination         \n")) }
+            if verbose {
+                p.out(format!("Chain {c} (policy ACCEPT 0 packets, 0 bytes)\n pkts bytes target     prot opt in     out     source               destination         \n"))
+            } else {
+                p.out(format!("Chain {c} (policy ACCEPT)\ntarget     prot opt source               destination         \n"))
+            }
         }
         return 0;
     }

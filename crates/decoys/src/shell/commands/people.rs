@@ -4,12 +4,7 @@ use model::{Outcome, Saw, SecretKind};
 use std::time::Duration;
 
 use super::opts::text;
-use crate::shell::{
-    Who, WriteMode,
-    fs::logs::sha512_crypt,
-    interp::run,
-    proc::Proc,
-};
+use crate::shell::{Who, WriteMode, fs::logs::sha512_crypt, interp::run, proc::Proc};
 
 fn attempt(p: &Proc, user: &str, secret: &[u8], ok: bool) {
     p.k.note(Saw::AuthAttempt {
@@ -31,7 +26,9 @@ fn opens(p: &Proc, user: &str, secret: &[u8]) -> bool {
 }
 
 fn has_sudo(p: &Proc, user: &str) -> bool {
-    user == "root" || run::groups(&p.k).iter().any(|(n, _, m)| (n == "sudo" || n == "wheel") && m.iter().any(|x| x == user)) || p.fs().persona().account(user.as_bytes()).is_some_and(|a| a.sudo)
+    user == "root"
+        || run::groups(&p.k).iter().any(|(n, _, m)| (n == "sudo" || n == "wheel") && m.iter().any(|x| x == user))
+        || p.fs().persona().account(user.as_bytes()).is_some_and(|a| a.sudo)
 }
 
 /// `sudo`.
@@ -96,7 +93,8 @@ pub(crate) async fn sudo(p: &mut Proc) -> i32 {
     let me = run::account_of(&p.k, p.who.uid);
     let name = me.as_ref().map_or_else(|| p.who.uid.to_string(), |a| a.name.clone());
     if p.who.uid != 0 {
-        let fresh = p.fs().remembered("sudo").and_then(|t| t.parse::<i64>().ok()).is_some_and(|t| p.k.now().seconds() - t < 900) && p.k.has_tty;
+        let fresh =
+            p.fs().remembered("sudo").and_then(|t| t.parse::<i64>().ok()).is_some_and(|t| p.k.now().seconds() - t < 900) && p.k.has_tty;
         if !fresh {
             if quiet {
                 p.err("sudo: a password is required\n").await;
@@ -136,7 +134,7 @@ pub(crate) async fn sudo(p: &mut Proc) -> i32 {
     }
     let host = p.fs().persona().hostname.clone();
     if list {
-        let group = if p.who.uid == 0 { "(ALL : ALL) ALL" } else { "(ALL : ALL) ALL" };
+        let group = "(ALL : ALL) ALL";
         p.out(format!("Matching Defaults entries for {name} on {host}:\n    env_reset, mail_badpass, secure_path=/usr/local/sbin\\:/usr/local/bin\\:/usr/sbin\\:/usr/bin\\:/sbin\\:/bin, use_pty\n\nUser {name} may run the following commands on {host}:\n    {group}\n"));
         return 0;
     }
@@ -150,14 +148,27 @@ pub(crate) async fn sudo(p: &mut Proc) -> i32 {
     let path = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_vec();
     let term = p.var("TERM").map(<[u8]>::to_vec);
     let mut env: Vec<(Vec<u8>, Vec<u8>)> = if keep { p.env.clone() } else { Vec::new() };
-    for (n, v) in [("PATH", path.clone()), ("HOME", account.home.clone().into_bytes()), ("USER", account.name.clone().into_bytes()), ("LOGNAME", account.name.clone().into_bytes()), ("SHELL", account.shell.clone().into_bytes()), ("MAIL", format!("/var/mail/{}", account.name).into_bytes()), ("SUDO_USER", name.into_bytes()), ("SUDO_UID", p.who.uid.to_string().into_bytes()), ("SUDO_GID", p.who.gid.to_string().into_bytes()), ("SUDO_COMMAND", command.into_bytes())] {
+    for (n, v) in [
+        ("PATH", path.clone()),
+        ("HOME", account.home.clone().into_bytes()),
+        ("USER", account.name.clone().into_bytes()),
+        ("LOGNAME", account.name.clone().into_bytes()),
+        ("SHELL", account.shell.clone().into_bytes()),
+        ("MAIL", format!("/var/mail/{}", account.name).into_bytes()),
+        ("SUDO_USER", name.into_bytes()),
+        ("SUDO_UID", p.who.uid.to_string().into_bytes()),
+        ("SUDO_GID", p.who.gid.to_string().into_bytes()),
+        ("SUDO_COMMAND", command.into_bytes()),
+    ] {
         env.retain(|(k, _)| k != n.as_bytes());
         env.push((n.as_bytes().to_vec(), v));
     }
     if let Some(t) = term {
         env.push((b"TERM".to_vec(), t));
     }
-    while let Some((n, v)) = child.args.first().and_then(|a| a.iter().position(|&b| b == b'=').map(|at| (a.get(..at).unwrap_or_default().to_vec(), a.get(at + 1..).unwrap_or_default().to_vec()))) {
+    while let Some((n, v)) = child.args.first().and_then(|a| {
+        a.iter().position(|&b| b == b'=').map(|at| (a.get(..at).unwrap_or_default().to_vec(), a.get(at + 1..).unwrap_or_default().to_vec()))
+    }) {
         if n.contains(&b'/') {
             break;
         }
@@ -167,7 +178,8 @@ pub(crate) async fn sudo(p: &mut Proc) -> i32 {
     child.env = env;
     if login || shell || child.args.is_empty() {
         let base = account.shell.clone().into_bytes();
-        let mut argv = vec![if login { [b"-".as_slice(), base.rsplit(|&b| b == b'/').next().unwrap_or(b"bash")].concat() } else { base.clone() }];
+        let mut argv =
+            vec![if login { [b"-".as_slice(), base.rsplit(|&b| b == b'/').next().unwrap_or(b"bash")].concat() } else { base.clone() }];
         if !child.args.is_empty() {
             argv.push(b"-c".to_vec());
             argv.push(child.args.join(&b' '));
@@ -223,7 +235,7 @@ pub(crate) async fn su(p: &mut Proc) -> i32 {
         return 1;
     };
     if p.who.uid != 0 {
-        if !p.k.has_tty && p.fds.get(&0).is_none() {
+        if !p.k.has_tty && !p.fds.contains_key(&0) {
             p.err("su: must be run from a terminal\n").await;
             return 1;
         }
@@ -262,7 +274,15 @@ pub(crate) async fn su(p: &mut Proc) -> i32 {
             child.env.push((b"TERM".to_vec(), t));
         }
         child.cwd = account.home.clone().into_bytes();
-        set(&mut child.env, "PATH", if account.uid == 0 { "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" } else { "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games" });
+        set(
+            &mut child.env,
+            "PATH",
+            if account.uid == 0 {
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            } else {
+                "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
+            },
+        );
         set(&mut child.env, "MAIL", &format!("/var/mail/{user}"));
     }
     set(&mut child.env, "HOME", &account.home);
@@ -307,7 +327,7 @@ fn append(p: &Proc, file: &str, line: &str) -> bool {
 
 fn salt(p: &Proc) -> String {
     let letters = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    (0..16).map(|_| char::from(letters[(p.k.random_u32() % 64) as usize])).collect()
+    (0..16).map(|_| char::from(letters.get((p.k.random_u32() % 64) as usize).copied().unwrap_or(b'.'))).collect()
 }
 
 fn set_password(p: &Proc, user: &str, secret: &[u8]) -> bool {
@@ -367,7 +387,13 @@ pub(crate) async fn passwd(p: &mut Proc) -> i32 {
         p.err("No password has been supplied.\npasswd: Authentication token manipulation error\npasswd: password unchanged\n").await;
         return 10;
     }
-    p.k.note(Saw::AuthAttempt { principal: Some(user.as_str().into()), secret: first.clone().into(), secret_kind: SecretKind::Plaintext, outcome: Outcome::Observed, challenge: None });
+    p.k.note(Saw::AuthAttempt {
+        principal: Some(user.as_str().into()),
+        secret: first.clone().into(),
+        secret_kind: SecretKind::Plaintext,
+        outcome: Outcome::Observed,
+        challenge: None,
+    });
     if first != again {
         p.err("Sorry, passwords do not match.\npasswd: Authentication token manipulation error\npasswd: password unchanged\n").await;
         return 10;
@@ -391,7 +417,13 @@ pub(crate) async fn chpasswd(p: &mut Proc) -> i32 {
             return 1;
         };
         let (user, secret) = (text(line.get(..at).unwrap_or_default()), line.get(at + 1..).unwrap_or_default().to_vec());
-        p.k.note(Saw::AuthAttempt { principal: Some(user.as_str().into()), secret: secret.clone().into(), secret_kind: SecretKind::Plaintext, outcome: Outcome::Observed, challenge: None });
+        p.k.note(Saw::AuthAttempt {
+            principal: Some(user.as_str().into()),
+            secret: secret.clone().into(),
+            secret_kind: SecretKind::Plaintext,
+            outcome: Outcome::Observed,
+            challenge: None,
+        });
         if !set_password(p, &user, &secret) {
             p.err(format!("chpasswd: (user {user}) pam_chauthtok() failed, error:\nAuthentication token manipulation error\nchpasswd: (line {n}, user {user}) password not changed\n")).await;
             return 1;
@@ -406,14 +438,45 @@ pub(crate) async fn useradd(p: &mut Proc) -> i32 {
     let words = p.words();
     if p.who.uid != 0 {
         let line = match name.as_str() {
-            "adduser" | "deluser" | "addgroup" | "delgroup" => format!("{name}: Only root may {} a user or group {} the system.\n", if name.starts_with("add") { "add" } else { "remove" }, if name.starts_with("add") { "to" } else { "from" }),
-            "groupadd" | "groupdel" | "groupmod" => format!("{name}: Permission denied.\n{name}: cannot lock /etc/group; try again later.\n"),
+            "adduser" | "deluser" | "addgroup" | "delgroup" => format!(
+                "{name}: Only root may {} a user or group {} the system.\n",
+                if name.starts_with("add") { "add" } else { "remove" },
+                if name.starts_with("add") { "to" } else { "from" }
+            ),
+            "groupadd" | "groupdel" | "groupmod" => {
+                format!("{name}: Permission denied.\n{name}: cannot lock /etc/group; try again later.\n")
+            }
             _ => format!("{name}: Permission denied.\n{name}: cannot lock /etc/passwd; try again later.\n"),
         };
         p.err(line).await;
         return 1;
     }
-    let takes = ["-u", "-g", "-G", "-d", "-s", "-c", "-p", "-k", "-K", "-e", "-f", "-b", "--uid", "--gid", "--groups", "--home", "--shell", "--comment", "--password", "--gecos", "--ingroup", "--home-dir", "-l", "-h"];
+    let takes = [
+        "-u",
+        "-g",
+        "-G",
+        "-d",
+        "-s",
+        "-c",
+        "-p",
+        "-k",
+        "-K",
+        "-e",
+        "-f",
+        "-b",
+        "--uid",
+        "--gid",
+        "--groups",
+        "--home",
+        "--shell",
+        "--comment",
+        "--password",
+        "--gecos",
+        "--ingroup",
+        "--home-dir",
+        "-l",
+        "-h",
+    ];
     let mut values: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     let mut rest: Vec<String> = Vec::new();
     let mut it = words.iter();
@@ -438,7 +501,12 @@ pub(crate) async fn useradd(p: &mut Proc) -> i32 {
     match name.as_str() {
         "userdel" | "deluser" => {
             if !accounts.iter().any(|a| a.name == user) {
-                p.err(if name == "userdel" { format!("userdel: user '{user}' does not exist\n") } else { format!("/usr/sbin/deluser: The user `{user}' does not exist.\n") }).await;
+                p.err(if name == "userdel" {
+                    format!("userdel: user '{user}' does not exist\n")
+                } else {
+                    format!("/usr/sbin/deluser: The user `{user}' does not exist.\n")
+                })
+                .await;
                 return if name == "userdel" { 6 } else { 2 };
             }
             rewrite(p, "/etc/passwd", &user, |_| None);
@@ -454,7 +522,9 @@ pub(crate) async fn useradd(p: &mut Proc) -> i32 {
                 p.err(format!("groupadd: group '{user}' already exists\n")).await;
                 return 9;
             }
-            let gid = get(&["-g", "--gid"]).and_then(|g| g.parse().ok()).unwrap_or_else(|| groups.iter().map(|g| g.1).filter(|g| (1000..60_000).contains(g)).max().map_or(1000, |g| g + 1));
+            let gid = get(&["-g", "--gid"])
+                .and_then(|g| g.parse().ok())
+                .unwrap_or_else(|| groups.iter().map(|g| g.1).filter(|g| (1000..60_000).contains(g)).max().map_or(1000, |g| g + 1));
             append(p, "/etc/group", &format!("{user}:x:{gid}:\n"));
             0
         }
@@ -488,18 +558,28 @@ pub(crate) async fn useradd(p: &mut Proc) -> i32 {
         }
         _ => {
             if accounts.iter().any(|a| a.name == user) {
-                if name == "adduser" && let Some(group) = rest.get(1) {
+                if name == "adduser"
+                    && let Some(group) = rest.get(1)
+                {
                     p.out(format!("Adding user `{user}' to group `{group}' ...\nDone.\n"));
                     let group = group.clone();
                     join_group(p, &group, &user).await;
                     return 0;
                 }
-                p.err(if name == "useradd" { format!("useradd: user '{user}' already exists\n") } else { format!("adduser: The user `{user}' already exists.\n") }).await;
+                p.err(if name == "useradd" {
+                    format!("useradd: user '{user}' already exists\n")
+                } else {
+                    format!("adduser: The user `{user}' already exists.\n")
+                })
+                .await;
                 return if name == "useradd" { 9 } else { 1 };
             }
             let free = accounts.iter().map(|a| a.uid).filter(|u| (1000..60_000).contains(u)).max().map_or(1000, |u| u + 1);
             let uid: u32 = get(&["-u", "--uid"]).and_then(|u| u.parse().ok()).unwrap_or(free);
-            if accounts.iter().any(|a| a.uid == uid) && !values.contains_key("-o") && !values.keys().any(|k| k.starts_with('-') && !k.starts_with("--") && k.contains('o')) {
+            if accounts.iter().any(|a| a.uid == uid)
+                && !values.contains_key("-o")
+                && !values.keys().any(|k| k.starts_with('-') && !k.starts_with("--") && k.contains('o'))
+            {
                 p.err(format!("useradd: UID {uid} is not unique\n")).await;
                 return 4;
             }
@@ -512,11 +592,13 @@ pub(crate) async fn useradd(p: &mut Proc) -> i32 {
                     uid
                 }
             };
-            let gecos = get(&["-c", "--comment", "--gecos"]).unwrap_or_else(|| if name == "adduser" { ",,,".into() } else { String::new() });
+            let gecos =
+                get(&["-c", "--comment", "--gecos"]).unwrap_or_else(|| if name == "adduser" { ",,,".into() } else { String::new() });
             append(p, "/etc/passwd", &format!("{user}:x:{uid}:{gid}:{gecos}:{home}:{shell}\n"));
             let hash = get(&["-p", "--password"]).unwrap_or_else(|| "!".into());
             append(p, "/etc/shadow", &format!("{user}:{hash}:{}:0:99999:7:::\n", p.k.now().seconds() / 86_400));
-            let makes_home = name == "adduser" || values.keys().any(|k| k == "--create-home" || (k.starts_with('-') && !k.starts_with("--") && k.contains('m')));
+            let makes_home = name == "adduser"
+                || values.keys().any(|k| k == "--create-home" || (k.starts_with('-') && !k.starts_with("--") && k.contains('m')));
             if makes_home {
                 let root = Who::root();
                 let _ = p.fs().mkdir(&root, home.as_bytes(), 0o755, p.k.now());
@@ -531,13 +613,26 @@ pub(crate) async fn useradd(p: &mut Proc) -> i32 {
                     let secret = p.secret("New password: ").await.unwrap_or_default();
                     let again = p.secret("Retype new password: ").await.unwrap_or_default();
                     if !secret.is_empty() && secret == again {
-                        p.k.note(Saw::AuthAttempt { principal: Some(user.as_str().into()), secret: secret.clone().into(), secret_kind: SecretKind::Plaintext, outcome: Outcome::Observed, challenge: None });
+                        p.k.note(Saw::AuthAttempt {
+                            principal: Some(user.as_str().into()),
+                            secret: secret.clone().into(),
+                            secret_kind: SecretKind::Plaintext,
+                            outcome: Outcome::Observed,
+                            challenge: None,
+                        });
                         set_password(p, &user, &secret);
                         p.err("passwd: password updated successfully\n").await;
                     }
                     if !values.contains_key("--gecos") && p.k.has_tty {
                         p.out(format!("Changing the user information for {user}\nEnter the new value, or press ENTER for the default\n"));
-                        for q in ["\tFull Name []: ", "\tRoom Number []: ", "\tWork Phone []: ", "\tHome Phone []: ", "\tOther []: ", "Is the information correct? [Y/n] "] {
+                        for q in [
+                            "\tFull Name []: ",
+                            "\tRoom Number []: ",
+                            "\tWork Phone []: ",
+                            "\tHome Phone []: ",
+                            "\tOther []: ",
+                            "Is the information correct? [Y/n] ",
+                        ] {
                             p.out(q);
                             let _ = p.flush().await;
                             p.line().await;
@@ -573,13 +668,19 @@ pub(crate) async fn crontab(p: &mut Proc) -> i32 {
     let me = run::account_of(&p.k, p.who.uid).map_or_else(|| "root".to_owned(), |a| a.name);
     let mut words = p.words();
     let mut user = me;
-    if let Some(at) = words.iter().position(|w| w == "-u") {
-        if let Some(u) = words.get(at + 1).cloned() {
-            user = u;
-            words.drain(at..at + 2);
-        }
+    if let Some(at) = words.iter().position(|w| w == "-u")
+        && let Some(u) = words.get(at + 1).cloned()
+    {
+        user = u;
+        words.drain(at..at + 2);
     }
-    let dir = if p.fs().persona().distro.id == "alpine" { "/etc/crontabs" } else if p.fs().stat(&Who::root(), b"/var/spool/cron/crontabs").is_ok() { "/var/spool/cron/crontabs" } else { "/var/spool/cron" };
+    let dir = if p.fs().persona().distro.id == "alpine" {
+        "/etc/crontabs"
+    } else if p.fs().stat(&Who::root(), b"/var/spool/cron/crontabs").is_ok() {
+        "/var/spool/cron/crontabs"
+    } else {
+        "/var/spool/cron"
+    };
     let path = format!("{dir}/{user}").into_bytes();
     match words.first().map(String::as_str) {
         Some("-l") => match p.fs().read(&Who::root(), &path) {
@@ -617,11 +718,13 @@ pub(crate) async fn crontab(p: &mut Proc) -> i32 {
             for line in text(&bytes).lines() {
                 n += 1;
                 let l = line.trim();
-                if l.is_empty() || l.starts_with('#') || l.starts_with('@') || l.split_whitespace().next().is_some_and(|w| w.contains('=')) {
+                if l.is_empty() || l.starts_with('#') || l.starts_with('@') || l.split_whitespace().next().is_some_and(|w| w.contains('='))
+                {
                     continue;
                 }
                 let fields: Vec<&str> = l.split_whitespace().collect();
-                let good = fields.len() >= 6 && fields.iter().take(5).all(|f| f.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/".contains(c)));
+                let good =
+                    fields.len() >= 6 && fields.iter().take(5).all(|f| f.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/".contains(c)));
                 if !good {
                     p.err(format!("\"{file}\":{}: bad minute\nerrors in crontab file, can't install.\n", n - 1)).await;
                     return 1;

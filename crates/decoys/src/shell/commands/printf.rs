@@ -210,7 +210,7 @@ fn once(format: &[u8], args: &[Vec<u8>], used: &mut usize, p: &mut Printed, time
             lit = at;
             continue;
         }
-        let mut s = {
+        let s = {
             let mut star = || {
                 let n = args.get(*used).and_then(|a| std::str::from_utf8(a).ok()?.trim().parse().ok()).unwrap_or(0);
                 *used += 1;
@@ -290,7 +290,6 @@ fn once(format: &[u8], args: &[Vec<u8>], used: &mut usize, p: &mut Printed, time
             }
             b'n' => *used += 1,
             other => {
-                s.width = 0;
                 p.problems.push(format!("`{}': invalid format character", char::from(other)));
                 return true;
             }
@@ -388,7 +387,8 @@ pub(crate) fn shell_quote(text: &[u8]) -> Vec<u8> {
     }
     let mut out = Vec::with_capacity(text.len() + 4);
     for (n, &b) in text.iter().enumerate() {
-        if !(b.is_ascii_alphanumeric() || b"-_/.:=+%@,".contains(&b) || b >= 128) && !(matches!(b, b'~' | b'#') && n > 0) {
+        let plain = b.is_ascii_alphanumeric() || b"-_/.:=+%@,".contains(&b) || b >= 128 || matches!(b, b'~' | b'#') && n > 0;
+        if !plain {
             out.push(b'\\');
         }
         out.push(b);

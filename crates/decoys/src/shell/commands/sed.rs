@@ -4,7 +4,7 @@ use regex::bytes::Regex;
 use std::collections::BTreeMap;
 
 use super::{
-    opts::{self, parse, text},
+    opts::{parse, text},
     regex::{Kind, compile},
 };
 use crate::shell::{Errno, WriteMode, proc::Proc};
@@ -251,7 +251,9 @@ impl Script<'_> {
                     let re = if pattern.is_empty() { None } else { Some(compile(&pattern, self.kind, fold)?) };
                     let groups = re.as_ref().map_or(9, Regex::captures_len);
                     let with = pieces(&with);
-                    if let Some(bad) = with.iter().find_map(|p| if let Piece::Group(n) = p { (*n >= groups && *n > 0).then_some(*n) } else { None }) {
+                    if let Some(bad) =
+                        with.iter().find_map(|p| if let Piece::Group(n) = p { (*n >= groups && *n > 0).then_some(*n) } else { None })
+                    {
                         return Err(format!("invalid reference \\{bad} on `s' command's RHS"));
                     }
                     Op::Sub { re, with, global, nth: nth.max(1), print, file }
@@ -293,7 +295,7 @@ impl Script<'_> {
                         body.push(c);
                     }
                     if body.is_empty() {
-                        return Err(format!("expected \\ after `a', `c' or `i'"));
+                        return Err("expected \\ after `a', `c' or `i'".to_string());
                     }
                     body.push(b'\n');
                     Op::Text(c, body)
@@ -381,7 +383,24 @@ fn pieces(with: &[u8]) -> Vec<Piece> {
 
 /// `sed`.
 pub(crate) async fn sed(p: &mut Proc) -> i32 {
-    let o = match parse(p, "Ee:f:i::l:nrsuz", &[("quiet", 'n', 0), ("silent", 'n', 0), ("expression", 'e', 1), ("file", 'f', 1), ("in-place", 'i', 2), ("regexp-extended", 'r', 0), ("separate", 's', 0), ("unbuffered", 'u', 0), ("null-data", 'z', 0)], 1).await {
+    let o = match parse(
+        p,
+        "Ee:f:i::l:nrsuz",
+        &[
+            ("quiet", 'n', 0),
+            ("silent", 'n', 0),
+            ("expression", 'e', 1),
+            ("file", 'f', 1),
+            ("in-place", 'i', 2),
+            ("regexp-extended", 'r', 0),
+            ("separate", 's', 0),
+            ("unbuffered", 'u', 0),
+            ("null-data", 'z', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -458,7 +477,11 @@ pub(crate) async fn sed(p: &mut Proc) -> i32 {
             }
         } else if let Err(e) = p.reopen(file) {
             let line = if e == Errno::EISDIR {
-                if in_place.is_some() { format!("sed: couldn't edit {}: not a regular file\n", text(file)) } else { format!("sed: couldn't read {}: Is a directory\n", text(file)).replace("couldn't read", "read error on").replace(": Is", ": Is") }
+                if in_place.is_some() {
+                    format!("sed: couldn't edit {}: not a regular file\n", text(file))
+                } else {
+                    format!("sed: read error on {}: Is a directory\n", text(file))
+                }
             } else {
                 format!("sed: can't read {}: {e}\n", text(file))
             };
@@ -580,19 +603,17 @@ pub(crate) async fn sed(p: &mut Proc) -> i32 {
                             deleted = true;
                             break;
                         }
-                        b'D' => {
-                            match space.iter().position(|&b| b == b'\n') {
-                                Some(at) => {
-                                    space.drain(..=at);
-                                    pc = 0;
-                                    continue 'cycle;
-                                }
-                                None => {
-                                    deleted = true;
-                                    break;
-                                }
+                        b'D' => match space.iter().position(|&b| b == b'\n') {
+                            Some(at) => {
+                                space.drain(..=at);
+                                pc = 0;
+                                continue 'cycle;
                             }
-                        }
+                            None => {
+                                deleted = true;
+                                break;
+                            }
+                        },
                         b'P' => {
                             out.extend_from_slice(space.split(|&b| b == b'\n').next().unwrap_or_default());
                             out.push(b'\n');
@@ -622,11 +643,9 @@ pub(crate) async fn sed(p: &mut Proc) -> i32 {
                             space.extend_from_slice(&hold);
                         }
                         b'h' => hold.clone_from(&space),
-                        b'H' => {
-                            if hold.len() < 4 << 20 {
-                                hold.push(b'\n');
-                                hold.extend_from_slice(&space);
-                            }
+                        b'H' if hold.len() < 4 << 20 => {
+                            hold.push(b'\n');
+                            hold.extend_from_slice(&space);
                         }
                         b'x' => std::mem::swap(&mut hold, &mut space),
                         b'=' => out.extend(format!("{number}\n").bytes()),
@@ -652,7 +671,8 @@ pub(crate) async fn sed(p: &mut Proc) -> i32 {
             }
             if !deleted && !o.has('n') {
                 out.extend_from_slice(&space);
-                if !(missing_nl && next.is_none()) || !append.is_empty() {
+                let ends_bare = missing_nl && next.is_none() && append.is_empty();
+                if !ends_bare {
                     out.push(b'\n');
                 }
             }
@@ -688,7 +708,6 @@ pub(crate) async fn sed(p: &mut Proc) -> i32 {
                 }
             }
             if let Err(e) = p.fs().write(&p.who, &path, &written, WriteMode::Truncate, 0o644, now) {
-                let _ = opts::text;
                 let dir = text(crate::shell::fs::parent(&path));
                 p.err(format!("sed: couldn't open temporary file {dir}/sedXq3kZv: {e}\n")).await;
                 return 4;
@@ -704,7 +723,13 @@ fn hits(addr: &Addr, number: u64, last: bool, space: &[u8]) -> bool {
         Addr::Line(n) => *n == number,
         Addr::Last => last,
         Addr::Re(re) => re.is_match(space),
-        Addr::Step(first, step) => if *step == 0 { number == *first } else { number >= *first && (number - first).is_multiple_of(*step) },
+        Addr::Step(first, step) => {
+            if *step == 0 {
+                number == *first
+            } else {
+                number >= *first && (number - first).is_multiple_of(*step)
+            }
+        }
         Addr::Plus(_) => false,
     }
 }

@@ -436,7 +436,7 @@ pub(crate) async fn interact(sh: &mut Sh) -> i32 {
                     sh.last = 148;
                     let ended = crate::shell::interp::jobs::Ended::default();
                     let pid = sh.k.fs.live.lock().fresh_pid();
-                    sh.jobs.add(pid, whole.clone(), ended, std::sync::Arc::default());
+                    sh.jobs.add(pid, whole.clone(), ended);
                     if let Some(job) = sh.jobs.list.last_mut() {
                         job.stopped = true;
                     }
@@ -450,7 +450,7 @@ pub(crate) async fn interact(sh: &mut Sh) -> i32 {
             }
         }
         // `exec > file` stays; descriptors that a command was given do not.
-        if sh.fds.get(&0).is_none() && base.get(&0).is_none() {
+        if !sh.fds.contains_key(&0) && !base.contains_key(&0) {
             return sh.last;
         }
     }

@@ -1,4 +1,5 @@
 //! What the machine says of itself: names, people, processes, memory.
+#![expect(clippy::cast_possible_truncation, reason = "shares and times are shown without their fraction")]
 
 use model::Micros;
 
@@ -18,7 +19,24 @@ pub(crate) async fn uname(p: &mut Proc) -> i32 {
         p.out(format!("{}\n", d.machine));
         return 0;
     }
-    let o = match parse(p, "asnrvmpio", &[("all", 'a', 0), ("kernel-name", 's', 0), ("nodename", 'n', 0), ("kernel-release", 'r', 0), ("kernel-version", 'v', 0), ("machine", 'm', 0), ("processor", 'p', 0), ("hardware-platform", 'i', 0), ("operating-system", 'o', 0)], 1).await {
+    let o = match parse(
+        p,
+        "asnrvmpio",
+        &[
+            ("all", 'a', 0),
+            ("kernel-name", 's', 0),
+            ("nodename", 'n', 0),
+            ("kernel-release", 'r', 0),
+            ("kernel-version", 'v', 0),
+            ("machine", 'm', 0),
+            ("processor", 'p', 0),
+            ("hardware-platform", 'i', 0),
+            ("operating-system", 'o', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -32,7 +50,13 @@ pub(crate) async fn uname(p: &mut Proc) -> i32 {
     let none = !"asnrvmpio".chars().any(|c| o.has(c));
     let host = current_host(p);
     let mut parts: Vec<String> = Vec::new();
-    for (c, v) in [('s', "Linux"), ('n', host.as_str()), ('r', d.kernel_release.as_str()), ('v', d.kernel_version.as_str()), ('m', d.machine.as_str())] {
+    for (c, v) in [
+        ('s', "Linux"),
+        ('n', host.as_str()),
+        ('r', d.kernel_release.as_str()),
+        ('v', d.kernel_version.as_str()),
+        ('m', d.machine.as_str()),
+    ] {
         if all || o.has(c) || (none && c == 's') {
             parts.push(v.to_owned());
         }
@@ -123,7 +147,9 @@ pub(crate) async fn hostnamectl(p: &mut Proc) -> i32 {
 
 /// `id`.
 pub(crate) async fn id(p: &mut Proc) -> i32 {
-    let o = match parse(p, "agGnruzZ", &[("user", 'u', 0), ("group", 'g', 0), ("groups", 'G', 0), ("name", 'n', 0), ("real", 'r', 0)], 1).await {
+    let o = match parse(p, "agGnruzZ", &[("user", 'u', 0), ("group", 'g', 0), ("groups", 'G', 0), ("name", 'n', 0), ("real", 'r', 0)], 1)
+        .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -164,7 +190,13 @@ pub(crate) async fn id(p: &mut Proc) -> i32 {
 /// `groups`.
 pub(crate) async fn groups(p: &mut Proc) -> i32 {
     let all = run::groups(&p.k);
-    let show = |who: &crate::shell::Who| std::iter::once(who.gid).chain(who.groups.iter().copied().filter(|g| *g != who.gid)).map(|g| all.iter().find(|x| x.1 == g).map_or_else(|| g.to_string(), |x| x.0.clone())).collect::<Vec<_>>().join(" ");
+    let show = |who: &crate::shell::Who| {
+        std::iter::once(who.gid)
+            .chain(who.groups.iter().copied().filter(|g| *g != who.gid))
+            .map(|g| all.iter().find(|x| x.1 == g).map_or_else(|| g.to_string(), |x| x.0.clone()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let names: Vec<Vec<u8>> = p.args.iter().skip(1).cloned().collect();
     if names.is_empty() {
         let line = show(&p.who);
@@ -259,7 +291,14 @@ pub(crate) async fn who(p: &mut Proc) -> i32 {
     let args = p.words();
     let (tty, user, peer, start, now, shell) = {
         let live = p.fs().live.lock();
-        (live.tty.clone(), live.user.clone(), live.peer.ip().to_string(), live.session_start, live.now, live.procs.get(&live.shell_pid).map(|p| text(&p.command())).unwrap_or_default())
+        (
+            live.tty.clone(),
+            live.user.clone(),
+            live.peer.ip().to_string(),
+            live.session_start,
+            live.now,
+            live.procs.get(&live.shell_pid).map(|p| text(&p.command())).unwrap_or_default(),
+        )
     };
     let persona = std::sync::Arc::clone(p.fs().persona());
     let local = |t: Micros, f: &str| logs::local(&persona, t.seconds(), f);
@@ -275,7 +314,13 @@ pub(crate) async fn who(p: &mut Proc) -> i32 {
                 let at = if now.seconds() - start.seconds() < 43_200 { local(start, "%H:%M") } else { local(start, "%a%H") };
                 let idle = now.since(p.k.state.lock().last_input).as_secs_f64();
                 let what = if p.tty(1) { text(&p.args.join(&b' ')) } else { shell };
-                p.out(format!("{:<8} {:<8} {:<16} {at:<7} {:>5}   0.02s  0.00s {what}\n", user.get(..8.min(user.len())).unwrap_or_default(), tty, peer.get(..16.min(peer.len())).unwrap_or_default(), format!("{idle:.2}s")));
+                p.out(format!(
+                    "{:<8} {:<8} {:<16} {at:<7} {:>5}   0.02s  0.00s {what}\n",
+                    user.get(..8.min(user.len())).unwrap_or_default(),
+                    tty,
+                    peer.get(..16.min(peer.len())).unwrap_or_default(),
+                    format!("{idle:.2}s")
+                ));
             }
         }
         "users" => {
@@ -326,7 +371,13 @@ pub(crate) async fn last(p: &mut Proc) -> i32 {
         p.out("Username         Port     From             Latest\n");
         for a in run::accounts(&p.k) {
             if a.name == user && tty.is_some() {
-                p.out(format!("{:<16} {:<8} {:<16} {}\n", a.name, tty.clone().unwrap_or_default(), peer, local(start.seconds(), "%a %b %e %H:%M:%S %z %Y")));
+                p.out(format!(
+                    "{:<16} {:<8} {:<16} {}\n",
+                    a.name,
+                    tty.clone().unwrap_or_default(),
+                    peer,
+                    local(start.seconds(), "%a %b %e %H:%M:%S %z %Y")
+                ));
             } else {
                 p.out(format!("{:<16}                           **Never logged in**\n", a.name));
             }
@@ -335,7 +386,11 @@ pub(crate) async fn last(p: &mut Proc) -> i32 {
     }
     let mut lines: Vec<String> = Vec::new();
     if let Some(tty) = tty {
-        lines.push(format!("{:<8} {tty:<12} {peer:<16} {}   still logged in", user.get(..8.min(user.len())).unwrap_or_default(), local(start.seconds(), "%a %b %e %H:%M")));
+        lines.push(format!(
+            "{:<8} {tty:<12} {peer:<16} {}   still logged in",
+            user.get(..8.min(user.len())).unwrap_or_default(),
+            local(start.seconds(), "%a %b %e %H:%M")
+        ));
     }
     let mut rng = crate::shell::fs::hardware::rng(&persona, "shell/wtmp");
     let mut t = now.seconds() - 86_400;
@@ -348,14 +403,28 @@ pub(crate) async fn last(p: &mut Proc) -> i32 {
             break;
         }
         let len = i64::from(rng.random_range(120..9000u32));
-        let who = persona.accounts.get(usize::from(rng.random_range(0..4u8)) % persona.accounts.len().max(1)).map_or("root", |a| a.name.as_str());
-        lines.push(format!("{:<8} {:<12} {:<16} {} - {}  ({:02}:{:02})", who.get(..8.min(who.len())).unwrap_or_default(), "pts/0", format!("{}.{}.{}.{}", base[0], base[1], base[2], 10 + rng.random_range(0..30u8)), local(t, "%a %b %e %H:%M"), local(t + len, "%H:%M"), len / 3600, len / 60 % 60));
+        let who =
+            persona.accounts.get(usize::from(rng.random_range(0..4u8)) % persona.accounts.len().max(1)).map_or("root", |a| a.name.as_str());
+        lines.push(format!(
+            "{:<8} {:<12} {:<16} {} - {}  ({:02}:{:02})",
+            who.get(..8.min(who.len())).unwrap_or_default(),
+            "pts/0",
+            format!("{}.{}.{}.{}", base[0], base[1], base[2], 10 + rng.random_range(0..30u8)),
+            local(t, "%a %b %e %H:%M"),
+            local(t + len, "%H:%M"),
+            len / 3600,
+            len / 60 % 60
+        ));
     }
     if persona.booted.seconds() >= first {
         let release: String = persona.distro.kernel_release.chars().take(16).collect();
         lines.push(format!("reboot   system boot  {release:<16} {}   still running", local(persona.booted.seconds(), "%a %b %e %H:%M")));
     }
-    let most = p.words().iter().find_map(|a| a.strip_prefix("-n").or_else(|| a.strip_prefix('-')).and_then(|n| n.parse::<usize>().ok())).unwrap_or(usize::MAX);
+    let most = p
+        .words()
+        .iter()
+        .find_map(|a| a.strip_prefix("-n").or_else(|| a.strip_prefix('-')).and_then(|n| n.parse::<usize>().ok()))
+        .unwrap_or(usize::MAX);
     for l in lines.into_iter().take(most) {
         p.out(l + "\n");
     }
@@ -365,7 +434,23 @@ pub(crate) async fn last(p: &mut Proc) -> i32 {
 
 /// `free`.
 pub(crate) async fn free(p: &mut Proc) -> i32 {
-    let o = match parse(p, "bkmghtwls:c:", &[("bytes", 'b', 0), ("kibi", 'k', 0), ("mebi", 'm', 0), ("gibi", 'g', 0), ("human", 'h', 0), ("total", 't', 0), ("wide", 'w', 0), ("mega", 'M', 0)], 1).await {
+    let o = match parse(
+        p,
+        "bkmghtwls:c:",
+        &[
+            ("bytes", 'b', 0),
+            ("kibi", 'k', 0),
+            ("mebi", 'm', 0),
+            ("gibi", 'g', 0),
+            ("human", 'h', 0),
+            ("total", 't', 0),
+            ("wide", 'w', 0),
+            ("mega", 'M', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -385,7 +470,13 @@ pub(crate) async fn free(p: &mut Proc) -> i32 {
                 unit += 1;
             }
             let u = ["Ki", "Mi", "Gi", "Ti"].get(unit).copied().unwrap_or("Ti");
-            if kb == 0 { "0B".into() } else if v < 10.0 { format!("{v:.1}{u}") } else { format!("{v:.0}{u}") }
+            if kb == 0 {
+                "0B".into()
+            } else if v < 10.0 {
+                format!("{v:.1}{u}")
+            } else {
+                format!("{v:.0}{u}")
+            }
         } else if o.has('b') {
             (kb * 1024).to_string()
         } else if o.has('m') {
@@ -398,10 +489,27 @@ pub(crate) async fn free(p: &mut Proc) -> i32 {
     };
     if o.has('w') {
         p.out("               total        used        free      shared     buffers       cache   available\n");
-        p.out(format!("Mem:    {:>12}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}\n", show(total), show(used), show(free), show(shmem), show(buffers), show(cached + slab / 2), show(available)));
+        p.out(format!(
+            "Mem:    {:>12}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}\n",
+            show(total),
+            show(used),
+            show(free),
+            show(shmem),
+            show(buffers),
+            show(cached + slab / 2),
+            show(available)
+        ));
     } else {
         p.out("               total        used        free      shared  buff/cache   available\n");
-        p.out(format!("Mem:    {:>12}{:>12}{:>12}{:>12}{:>12}{:>12}\n", show(total), show(used), show(free), show(shmem), show(cache), show(available)));
+        p.out(format!(
+            "Mem:    {:>12}{:>12}{:>12}{:>12}{:>12}{:>12}\n",
+            show(total),
+            show(used),
+            show(free),
+            show(shmem),
+            show(cache),
+            show(available)
+        ));
     }
     p.out(format!("Swap:   {:>12}{:>12}{:>12}\n", show(swap), show(0), show(swap)));
     if o.has('t') {
@@ -417,7 +525,11 @@ fn cpu_text(us: u64) -> String {
 
 fn cpu_long(us: u64) -> String {
     let s = us / 1_000_000;
-    if s >= 86_400 { format!("{}-{:02}:{:02}:{:02}", s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60) } else { format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) }
+    if s >= 86_400 {
+        format!("{}-{:02}:{:02}:{:02}", s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60)
+    } else {
+        format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+    }
 }
 
 /// `ps`.
@@ -429,8 +541,13 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
     if persona.distro.id == "alpine" {
         p.out("PID   USER     TIME  COMMAND\n");
         for q in &list {
-            let name = if q.args.is_empty() { text(&q.command()) } else if q.args.first().is_some_and(|a| a.starts_with(b"-")) { text(&q.command()) } else { text(&q.command()) };
-            p.out(format!("{:>5} {:<8} {:>5} {name}\n", q.pid, q.user.get(..8.min(q.user.len())).unwrap_or_default(), cpu_text(q.cpu(now))));
+            let name = text(&q.command());
+            p.out(format!(
+                "{:>5} {:<8} {:>5} {name}\n",
+                q.pid,
+                q.user.get(..8.min(q.user.len())).unwrap_or_default(),
+                cpu_text(q.cpu(now))
+            ));
         }
         return 0;
     }
@@ -461,8 +578,8 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
         } else if let Some(s) = w.strip_prefix("--ppid=") {
             parent.extend(s.split(',').filter_map(|n| n.parse::<u32>().ok()));
         } else if let Some(flags) = w.strip_prefix('-').filter(|f| !f.is_empty() && !f.starts_with('-')) {
-            let mut chars = flags.char_indices();
-            while let Some((at, c)) = chars.next() {
+            let chars = flags.char_indices();
+            for (at, c) in chars {
                 if "opUuCGtg".contains(c) && !(c == 'u' && at + 1 == flags.len() && flags.len() > 1 && flags.starts_with('a')) {
                     let rest = flags.get(at + 1..).unwrap_or_default();
                     let value = if rest.is_empty() { it.next().unwrap_or_default() } else { rest.to_owned() };
@@ -483,7 +600,7 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
         } else if w.bytes().all(|b| b.is_ascii_digit()) {
             only.extend(w.parse::<u32>());
         } else if w.starts_with("--") {
-            p.err(format!("error: unknown gnu long option\n\nUsage:\n ps [options]\n\n Try 'ps --help <simple|list|output|threads|misc|all>'\n  or 'ps --help <s|l|o|t|m|a>'\n for additional help text.\n\nFor more details see ps(1).\n")).await;
+            p.err("error: unknown gnu long option\n\nUsage:\n ps [options]\n\n Try 'ps --help <simple|list|output|threads|misc|all>'\n  or 'ps --help <s|l|o|t|m|a>'\n for additional help text.\n\nFor more details see ps(1).\n".to_string()).await;
             return 1;
         } else {
             let mut flags = w.clone();
@@ -558,7 +675,13 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
     let start_short = |q: &Process| {
         let age = now.seconds() - q.start.seconds();
         let same_year = logs::local(&persona, now.seconds(), "%Y") == logs::local(&persona, q.start.seconds(), "%Y");
-        if age < 86_400 && logs::local(&persona, now.seconds(), "%j") == logs::local(&persona, q.start.seconds(), "%j") || age < 43_200 { logs::local(&persona, q.start.seconds(), "%H:%M") } else if same_year { logs::local(&persona, q.start.seconds(), "%b%d") } else { logs::local(&persona, q.start.seconds(), "%Y") }
+        if age < 86_400 && logs::local(&persona, now.seconds(), "%j") == logs::local(&persona, q.start.seconds(), "%j") || age < 43_200 {
+            logs::local(&persona, q.start.seconds(), "%H:%M")
+        } else if same_year {
+            logs::local(&persona, q.start.seconds(), "%b%d")
+        } else {
+            logs::local(&persona, q.start.seconds(), "%Y")
+        }
     };
     let tty = |q: &Process| q.tty.clone().unwrap_or_else(|| "?".into());
     let comm = |q: &Process| text(&q.comm);
@@ -568,10 +691,14 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
     let mut out: Vec<String> = Vec::new();
     let stat_of = |q: &Process| if q.pid == p.pid { "R+".to_owned() } else { q.stat.to_owned() };
     if let Some(f) = format {
-        let columns: Vec<(String, Option<String>)> = f.split([',', ' ']).filter(|c| !c.is_empty()).map(|c| match c.split_once('=') {
-            Some((n, h)) => (n.to_owned(), Some(h.to_owned())),
-            None => (c.to_owned(), None),
-        }).collect();
+        let columns: Vec<(String, Option<String>)> = f
+            .split([',', ' '])
+            .filter(|c| !c.is_empty())
+            .map(|c| match c.split_once('=') {
+                Some((n, h)) => (n.to_owned(), Some(h.to_owned())),
+                None => (c.to_owned(), None),
+            })
+            .collect();
         let cell = |q: &Process, c: &str| match c {
             "pid" | "tgid" | "lwp" => q.pid.to_string(),
             "ppid" => q.ppid.to_string(),
@@ -589,7 +716,13 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
             "time" | "cputime" => cpu_long(q.cpu(now)),
             "etime" => {
                 let s = (now.seconds() - q.start.seconds()).max(0);
-                if s >= 86_400 { format!("{}-{:02}:{:02}:{:02}", s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60) } else if s >= 3600 { format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) } else { format!("{:02}:{:02}", s / 60, s % 60) }
+                if s >= 86_400 {
+                    format!("{}-{:02}:{:02}:{:02}", s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60)
+                } else if s >= 3600 {
+                    format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+                } else {
+                    format!("{:02}:{:02}", s / 60, s % 60)
+                }
             }
             "etimes" => (now.seconds() - q.start.seconds()).max(0).to_string(),
             "lstart" => logs::local(&persona, q.start.seconds(), "%a %b %e %H:%M:%S %Y"),
@@ -615,12 +748,34 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
             c => c.to_uppercase(),
         };
         for (c, _) in &columns {
-            if cell(rows.first().copied().unwrap_or(&DUMMY), c).is_empty() && !matches!(c.as_str(), "args" | "cmd" | "command" | "comm") && !rows.is_empty() {
+            if cell(rows.first().copied().unwrap_or(&DUMMY), c).is_empty()
+                && !matches!(c.as_str(), "args" | "cmd" | "command" | "comm")
+                && !rows.is_empty()
+            {
                 p.err(format!("error: unknown user-defined format specifier \"{c}\"\n\nUsage:\n ps [options]\n\n Try 'ps --help <simple|list|output|threads|misc|all>'\n  or 'ps --help <s|l|o|t|m|a>'\n for additional help text.\n\nFor more details see ps(1).\n")).await;
                 return 1;
             }
         }
-        let left = |c: &str| matches!(c, "user" | "comm" | "cmd" | "args" | "command" | "tty" | "tt" | "stat" | "s" | "state" | "lstart" | "wchan" | "euser" | "uname" | "ruser");
+        let left = |c: &str| {
+            matches!(
+                c,
+                "user"
+                    | "comm"
+                    | "cmd"
+                    | "args"
+                    | "command"
+                    | "tty"
+                    | "tt"
+                    | "stat"
+                    | "s"
+                    | "state"
+                    | "lstart"
+                    | "wchan"
+                    | "euser"
+                    | "uname"
+                    | "ruser"
+            )
+        };
         let least = |c: &str| match c {
             "pid" | "ppid" | "pgid" | "sid" => 7,
             "user" | "tty" | "tt" | "euser" => 8,
@@ -645,7 +800,13 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
                 if n > 0 {
                     s.push(' ');
                 }
-                if n + 1 == cells.len() && l { s.push_str(c) } else if l { s.push_str(&format!("{c:<w$}")) } else { s.push_str(&format!("{c:>w$}")) }
+                if n + 1 == cells.len() && l {
+                    s.push_str(c)
+                } else if l {
+                    s.push_str(&format!("{c:<w$}"))
+                } else {
+                    s.push_str(&format!("{c:>w$}"))
+                }
             }
             s
         };
@@ -660,28 +821,72 @@ pub(crate) async fn ps(p: &mut Proc) -> i32 {
             out.push("USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND".into());
         }
         for q in &rows {
-            out.push(format!("{:<8} {:>7} {:>4.1} {:>4.1} {:>6} {:>5} {:<8} {:<4} {:<5} {:>6} {}{}", user8(q), q.pid, pcpu(q), q.rss as f64 * 100.0 / mem as f64, q.vsz, q.rss, tty(q), stat_of(q), start_short(q), cpu_text(q.cpu(now)), tree_of(q), text(&q.command())));
+            out.push(format!(
+                "{:<8} {:>7} {:>4.1} {:>4.1} {:>6} {:>5} {:<8} {:<4} {:<5} {:>6} {}{}",
+                user8(q),
+                q.pid,
+                pcpu(q),
+                q.rss as f64 * 100.0 / mem as f64,
+                q.vsz,
+                q.rss,
+                tty(q),
+                stat_of(q),
+                start_short(q),
+                cpu_text(q.cpu(now)),
+                tree_of(q),
+                text(&q.command())
+            ));
         }
     } else if unix.contains('f') {
         if headers {
             out.push("UID          PID    PPID  C STIME TTY          TIME CMD".into());
         }
         for q in &rows {
-            out.push(format!("{:<8} {:>7} {:>7} {:>2} {:<5} {:<8} {} {}{}", user8(q), q.pid, q.ppid, pcpu(q) as u32, start_short(q), tty(q), cpu_long(q.cpu(now)), tree_of(q), text(&q.command())));
+            out.push(format!(
+                "{:<8} {:>7} {:>7} {:>2} {:<5} {:<8} {} {}{}",
+                user8(q),
+                q.pid,
+                q.ppid,
+                pcpu(q) as u32,
+                start_short(q),
+                tty(q),
+                cpu_long(q.cpu(now)),
+                tree_of(q),
+                text(&q.command())
+            ));
         }
     } else if unix.contains('l') {
         if headers {
             out.push("F S   UID     PID    PPID  C PRI  NI ADDR SZ WCHAN  TTY          TIME CMD".into());
         }
         for q in &rows {
-            out.push(format!("4 {} {:>5} {:>7} {:>7} {:>2}  80   0 - {:>5} -      {:<8} {} {}", stat_of(q).get(..1).unwrap_or("S"), q.uid, q.pid, q.ppid, pcpu(q) as u32, q.vsz / 4, tty(q), cpu_long(q.cpu(now)), comm(q)));
+            out.push(format!(
+                "4 {} {:>5} {:>7} {:>7} {:>2}  80   0 - {:>5} -      {:<8} {} {}",
+                stat_of(q).get(..1).unwrap_or("S"),
+                q.uid,
+                q.pid,
+                q.ppid,
+                pcpu(q) as u32,
+                q.vsz / 4,
+                tty(q),
+                cpu_long(q.cpu(now)),
+                comm(q)
+            ));
         }
     } else if !bsd.is_empty() {
         if headers {
             out.push("    PID TTY      STAT   TIME COMMAND".into());
         }
         for q in &rows {
-            out.push(format!("{:>7} {:<8} {:<4} {:>6} {}{}", q.pid, tty(q), stat_of(q), cpu_text(q.cpu(now)), tree_of(q), text(&q.command())));
+            out.push(format!(
+                "{:>7} {:<8} {:<4} {:>6} {}{}",
+                q.pid,
+                tty(q),
+                stat_of(q),
+                cpu_text(q.cpu(now)),
+                tree_of(q),
+                text(&q.command())
+            ));
         }
     } else {
         if headers {
@@ -719,7 +924,8 @@ static DUMMY: Process = Process {
 fn tree<'a>(rows: &[&'a Process], prefix: &mut std::collections::BTreeMap<u32, String>) -> Vec<&'a Process> {
     let ids: std::collections::BTreeSet<u32> = rows.iter().map(|r| r.pid).collect();
     let mut out = Vec::new();
-    let mut stack: Vec<(&Process, String, bool)> = rows.iter().filter(|r| !ids.contains(&r.ppid)).rev().map(|r| (*r, String::new(), true)).collect();
+    let mut stack: Vec<(&Process, String, bool)> =
+        rows.iter().filter(|r| !ids.contains(&r.ppid)).rev().map(|r| (*r, String::new(), true)).collect();
     while let Some((r, lead, root)) = stack.pop() {
         prefix.insert(r.pid, if root { String::new() } else { format!("{lead} \\_ ") });
         out.push(r);
@@ -740,7 +946,8 @@ pub(crate) async fn pgrep(p: &mut Proc) -> i32 {
     let name = p.name();
     let kills = name == "pkill" || name == "killall";
     let mut signal = 15;
-    let (mut full, mut list, mut long, mut exact, mut quiet, mut count) = (false, false, false, name == "pidof" || name == "killall", false, false);
+    let (mut full, mut list, mut long, mut exact, mut quiet, mut count) =
+        (false, false, false, name == "pidof" || name == "killall", false, false);
     let mut user = None;
     let mut patterns = Vec::new();
     let mut it = p.words().into_iter();
@@ -753,7 +960,10 @@ pub(crate) async fn pgrep(p: &mut Proc) -> i32 {
             }
             match f {
                 "u" | "U" | "-euid" => user = it.next(),
-                "s" | "-signal" => signal = it.next().and_then(|s| s.parse().ok().or_else(|| super::signals::number(s.trim_start_matches("SIG")))).unwrap_or(15),
+                "s" | "-signal" => {
+                    signal =
+                        it.next().and_then(|s| s.parse().ok().or_else(|| super::signals::number(s.trim_start_matches("SIG")))).unwrap_or(15)
+                }
                 "P" | "t" | "g" | "G" => {
                     it.next();
                 }
@@ -800,7 +1010,8 @@ pub(crate) async fn pgrep(p: &mut Proc) -> i32 {
             || patterns.iter().any(|pat| {
                 if exact && !full {
                     let base = pat.rsplit('/').next().unwrap_or(pat);
-                    return target == base.as_bytes().get(..15.min(base.len())).unwrap_or_default() || q.args.first().is_some_and(|a| a.rsplit(|&b| b == b'/').next() == Some(base.as_bytes()));
+                    return target == base.as_bytes().get(..15.min(base.len())).unwrap_or_default()
+                        || q.args.first().is_some_and(|a| a.rsplit(|&b| b == b'/').next() == Some(base.as_bytes()));
                 }
                 super::regex::compile(pat.as_bytes(), super::regex::Kind::Extended, false).is_ok_and(|re| re.is_match(&target))
             });
@@ -827,7 +1038,11 @@ pub(crate) async fn pgrep(p: &mut Proc) -> i32 {
             match super::signals::send(&p.k, &p.who, i64::from(q.pid), signal) {
                 Ok(()) => status = 0,
                 Err(e) => {
-                    let line = if name == "killall" { format!("{}({}): {e}\n", text(&q.comm), q.pid) } else { format!("pkill: killing pid {} failed: {e}\n", q.pid) };
+                    let line = if name == "killall" {
+                        format!("{}({}): {e}\n", text(&q.comm), q.pid)
+                    } else {
+                        format!("pkill: killing pid {} failed: {e}\n", q.pid)
+                    };
                     p.err(line).await;
                 }
             }
@@ -844,7 +1059,13 @@ pub(crate) async fn pgrep(p: &mut Proc) -> i32 {
         return 0;
     }
     for q in hits {
-        if long { p.out(format!("{} {}\n", q.pid, text(&q.command()))) } else if list { p.out(format!("{} {}\n", q.pid, text(&q.comm))) } else { p.out(format!("{}\n", q.pid)) }
+        if long {
+            p.out(format!("{} {}\n", q.pid, text(&q.command())))
+        } else if list {
+            p.out(format!("{} {}\n", q.pid, text(&q.comm)))
+        } else {
+            p.out(format!("{}\n", q.pid))
+        }
     }
     0
 }
@@ -853,7 +1074,15 @@ pub(crate) async fn pgrep(p: &mut Proc) -> i32 {
 pub(crate) async fn top(p: &mut Proc) -> i32 {
     let words = p.words();
     let batch = words.iter().any(|w| w.starts_with('-') && w.contains('b'));
-    let rounds = words.iter().position(|w| w == "-n").and_then(|at| words.get(at + 1)).or_else(|| words.iter().find(|w| w.starts_with('-') && w.contains('n') && w.len() > 2 && w.ends_with(|c: char| c.is_ascii_digit()))).and_then(|n| n.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok()).unwrap_or(if batch { u32::MAX } else { 100_000 });
+    let rounds = words
+        .iter()
+        .position(|w| w == "-n")
+        .and_then(|at| words.get(at + 1))
+        .or_else(|| {
+            words.iter().find(|w| w.starts_with('-') && w.contains('n') && w.len() > 2 && w.ends_with(|c: char| c.is_ascii_digit()))
+        })
+        .and_then(|n| n.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok())
+        .unwrap_or(if batch { u32::MAX } else { 100_000 });
     if !batch && !p.tty(1) {
         p.err("top: failed tty get\n").await;
         return 1;
@@ -922,10 +1151,26 @@ fn top_screen(p: &Proc, batch: bool) -> String {
     let n = live.procs.len();
     out.push_str(&format!("Tasks: {n:>3} total,   {running} running, {:>3} sleeping,   0 stopped,   0 zombie\n", n - running));
     out.push_str("%Cpu(s):  0.3 us,  0.3 sy,  0.0 ni, 99.0 id,  0.0 wa,  0.0 hi,  0.3 si,  0.0 st \n");
-    out.push_str(&format!("MiB Mem : {:>8.1} total, {:>8.1} free, {:>8.1} used, {:>8.1} buff/cache     \n", mib(total), mib(free), mib(total - available), mib(cache)));
-    out.push_str(&format!("MiB Swap: {:>8.1} total, {:>8.1} free, {:>8.1} used. {:>8.1} avail Mem \n\n", mib(live.hw.swap_kb), mib(live.hw.swap_kb), 0.0, mib(available)));
+    out.push_str(&format!(
+        "MiB Mem : {:>8.1} total, {:>8.1} free, {:>8.1} used, {:>8.1} buff/cache     \n",
+        mib(total),
+        mib(free),
+        mib(total - available),
+        mib(cache)
+    ));
+    out.push_str(&format!(
+        "MiB Swap: {:>8.1} total, {:>8.1} free, {:>8.1} used. {:>8.1} avail Mem \n\n",
+        mib(live.hw.swap_kb),
+        mib(live.hw.swap_kb),
+        0.0,
+        mib(available)
+    ));
     let head = "    PID USER      PR  NI    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND";
-    if batch { out.push_str(&format!("{head}\n")) } else { out.push_str(&format!("\x1b[7m{head:<80}\x1b[0m\n")) }
+    if batch {
+        out.push_str(&format!("{head}\n"))
+    } else {
+        out.push_str(&format!("\x1b[7m{head:<80}\x1b[0m\n"))
+    }
     let rows = if batch { usize::MAX } else { usize::from(p.k.state.lock().rows.max(10)).saturating_sub(8) };
     let now = live.now;
     let mut list: Vec<&Process> = live.procs.values().map(AsRef::as_ref).collect();
@@ -933,7 +1178,18 @@ fn top_screen(p: &Proc, batch: bool) -> String {
     for q in list.into_iter().take(rows) {
         let user: String = if q.user.len() > 8 { format!("{}+", q.user.get(..7).unwrap_or_default()) } else { q.user.clone() };
         let cs = q.cpu(now) / 10_000;
-        out.push_str(&format!("{:>7} {user:<8}  20   0 {:>7} {:>6} {:>6} {} {:>5.1} {:>5.1} {:>9} {}\n", q.pid, q.vsz, q.rss, q.rss * 3 / 5, if q.pid == p.pid { "R" } else { q.stat.get(..1).unwrap_or("S") }, if q.pid == p.pid { 0.3 } else { f64::from(q.busy) / 10_000.0 }, q.rss as f64 * 100.0 / total as f64, format!("{}:{:02}.{:02}", cs / 6000, cs / 100 % 60, cs % 100), text(&q.comm)));
+        out.push_str(&format!(
+            "{:>7} {user:<8}  20   0 {:>7} {:>6} {:>6} {} {:>5.1} {:>5.1} {:>9} {}\n",
+            q.pid,
+            q.vsz,
+            q.rss,
+            q.rss * 3 / 5,
+            if q.pid == p.pid { "R" } else { q.stat.get(..1).unwrap_or("S") },
+            if q.pid == p.pid { 0.3 } else { f64::from(q.busy) / 10_000.0 },
+            q.rss as f64 * 100.0 / total as f64,
+            format!("{}:{:02}.{:02}", cs / 6000, cs / 100 % 60, cs % 100),
+            text(&q.comm)
+        ));
     }
     out
 }
@@ -988,14 +1244,24 @@ pub(crate) async fn hardware(p: &mut Proc) -> i32 {
             let human = p.words().iter().any(|w| w.contains('T'));
             for (n, line) in logs::dmesg_lines(&persona).iter().enumerate() {
                 let t = if n < 8 { 0.0 } else { 0.004 + n as f64 * 0.0917 };
-                if human { p.out(format!("[{}] {line}\n", logs::local(&persona, persona.booted.seconds() + t as i64, "%a %b %e %H:%M:%S %Y"))) } else { p.out(format!("[{t:>12.6}] {line}\n")) }
+                if human {
+                    p.out(format!("[{}] {line}\n", logs::local(&persona, persona.booted.seconds() + t as i64, "%a %b %e %H:%M:%S %Y")))
+                } else {
+                    p.out(format!("[{t:>12.6}] {line}\n"))
+                }
             }
             0
         }
         "vmstat" => {
             let [free, buffers, cached, ..] = p.fs().live.lock().memory();
             p.out("procs -----------memory---------- ---swap-- -----io---- -system-- ------cpu-----\n r  b   swpd   free   buff  cache   si   so    bi    bo   in   cs us sy id wa st\n");
-            p.out(format!(" 1  0      0 {free:>6} {buffers:>6} {cached:>6}    0    0 {:>5} {:>5} {:>4} {:>4}  0  0 99  0  0\n", 9 + up % 7, 14 + up % 11, 41 + up % 30, 80 + up % 50));
+            p.out(format!(
+                " 1  0      0 {free:>6} {buffers:>6} {cached:>6}    0    0 {:>5} {:>5} {:>4} {:>4}  0  0 99  0  0\n",
+                9 + up % 7,
+                14 + up % 11,
+                41 + up % 30,
+                80 + up % 50
+            ));
             0
         }
         _ => 0,
@@ -1021,7 +1287,13 @@ pub(crate) async fn lsof(p: &mut Proc) -> i32 {
                 Some(peer) => format!("{}:{}->{} (ESTABLISHED)", s.addr, s.port, peer),
                 None => format!("*:{}{}", s.port, if s.proto == "tcp" { " (LISTEN)" } else { "" }),
             };
-            p.out(format!("{head} {:>4}u     IPv{}              {:>6}      0t0        {} {name}\n", s.fd, if s.v6 { 6 } else { 4 }, s.inode, s.proto.to_uppercase()));
+            p.out(format!(
+                "{head} {:>4}u     IPv{}              {:>6}      0t0        {} {name}\n",
+                s.fd,
+                if s.v6 { 6 } else { 4 },
+                s.inode,
+                s.proto.to_uppercase()
+            ));
         }
     }
     0

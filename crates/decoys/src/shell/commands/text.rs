@@ -9,11 +9,30 @@ fn or_stdin(rest: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 
 /// `cat`.
 pub(crate) async fn cat(p: &mut Proc) -> i32 {
-    let o = match parse(p, "AbeEnstTuv", &[("show-all", 'A', 0), ("number", 'n', 0), ("number-nonblank", 'b', 0), ("squeeze-blank", 's', 0), ("show-ends", 'E', 0), ("show-tabs", 'T', 0), ("show-nonprinting", 'v', 0)], 1).await {
+    let o = match parse(
+        p,
+        "AbeEnstTuv",
+        &[
+            ("show-all", 'A', 0),
+            ("number", 'n', 0),
+            ("number-nonblank", 'b', 0),
+            ("squeeze-blank", 's', 0),
+            ("show-ends", 'E', 0),
+            ("show-tabs", 'T', 0),
+            ("show-nonprinting", 'v', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
-    let (ends, tabs, odd) = (o.has('A') || o.has('e') || o.has('E'), o.has('A') || o.has('t') || o.has('T'), o.has('A') || o.has('e') || o.has('t') || o.has('v'));
+    let (ends, tabs, odd) = (
+        o.has('A') || o.has('e') || o.has('E'),
+        o.has('A') || o.has('t') || o.has('T'),
+        o.has('A') || o.has('e') || o.has('t') || o.has('v'),
+    );
     let (number, nonblank, squeeze) = (o.has('n'), o.has('b'), o.has('s'));
     let plain = !(ends || tabs || odd || number || nonblank || squeeze);
     let mut status = 0;
@@ -99,10 +118,13 @@ pub(crate) async fn head(p: &mut Proc) -> i32 {
         let n = arg.get(1..).unwrap_or_default().to_vec();
         p.args.splice(1..2, [b"-n".to_vec(), n]);
     }
-    let o = match parse(p, "c:n:qvz", &[("lines", 'n', 1), ("bytes", 'c', 1), ("quiet", 'q', 0), ("silent", 'q', 0), ("verbose", 'v', 0)], 1).await {
-        Ok(o) => o,
-        Err(s) => return s,
-    };
+    let o =
+        match parse(p, "c:n:qvz", &[("lines", 'n', 1), ("bytes", 'c', 1), ("quiet", 'q', 0), ("silent", 'q', 0), ("verbose", 'v', 0)], 1)
+            .await
+        {
+            Ok(o) => o,
+            Err(s) => return s,
+        };
     let by_bytes = o.last_of("cn") == Some('c');
     let given = o.text(if by_bytes { 'c' } else { 'n' }).unwrap_or_else(|| "10".into());
     let (from_end, digits) = match given.strip_prefix('-') {
@@ -117,22 +139,26 @@ pub(crate) async fn head(p: &mut Proc) -> i32 {
     let many = (files.len() > 1 && !o.has('q')) || o.has('v');
     let mut status = 0;
     for (n, file) in files.iter().enumerate() {
-        if file != b"-" {
-            if let Err(e) = p.reopen(file) {
-                if e == Errno::EISDIR {
-                    if many {
-                        p.out(format!("{}==> {} <==\n", if n > 0 { "\n" } else { "" }, text(file)));
-                    }
-                    p.warn(format!("error reading {}: {e}", quoted(file))).await;
-                } else {
-                    p.warn(format!("cannot open {} for reading: {e}", quoted(file))).await;
+        if file != b"-"
+            && let Err(e) = p.reopen(file)
+        {
+            if e == Errno::EISDIR {
+                if many {
+                    p.out(format!("{}==> {} <==\n", if n > 0 { "\n" } else { "" }, text(file)));
                 }
-                status = 1;
-                continue;
+                p.warn(format!("error reading {}: {e}", quoted(file))).await;
+            } else {
+                p.warn(format!("cannot open {} for reading: {e}", quoted(file))).await;
             }
+            status = 1;
+            continue;
         }
         if many {
-            p.out(format!("{}==> {} <==\n", if n > 0 { "\n" } else { "" }, if file == b"-" { "standard input".into() } else { text(file) }));
+            p.out(format!(
+                "{}==> {} <==\n",
+                if n > 0 { "\n" } else { "" },
+                if file == b"-" { "standard input".into() } else { text(file) }
+            ));
         }
         if from_end {
             let all = p.all_input().await;
@@ -186,7 +212,22 @@ pub(crate) async fn tail(p: &mut Proc) -> i32 {
         let n = if *s == b'+' { arg.clone() } else { arg.get(1..).unwrap_or_default().to_vec() };
         p.args.splice(1..2, [b"-n".to_vec(), n]);
     }
-    let o = match parse(p, "c:fFn:qs:v", &[("lines", 'n', 1), ("bytes", 'c', 1), ("follow", 'f', 2), ("quiet", 'q', 0), ("verbose", 'v', 0), ("pid", 'P', 1), ("retry", 'R', 0)], 1).await {
+    let o = match parse(
+        p,
+        "c:fFn:qs:v",
+        &[
+            ("lines", 'n', 1),
+            ("bytes", 'c', 1),
+            ("follow", 'f', 2),
+            ("quiet", 'q', 0),
+            ("verbose", 'v', 0),
+            ("pid", 'P', 1),
+            ("retry", 'R', 0),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -207,12 +248,20 @@ pub(crate) async fn tail(p: &mut Proc) -> i32 {
         if file != b"-"
             && let Err(e) = p.reopen(file)
         {
-            if e == Errno::EISDIR { p.warn(format!("error reading {}: {e}", quoted(file))).await } else { p.warn(format!("cannot open {} for reading: {e}", quoted(file))).await }
+            if e == Errno::EISDIR {
+                p.warn(format!("error reading {}: {e}", quoted(file))).await
+            } else {
+                p.warn(format!("cannot open {} for reading: {e}", quoted(file))).await
+            }
             status = 1;
             continue;
         }
         if many {
-            p.out(format!("{}==> {} <==\n", if n > 0 { "\n" } else { "" }, if file == b"-" { "standard input".into() } else { text(file) }));
+            p.out(format!(
+                "{}==> {} <==\n",
+                if n > 0 { "\n" } else { "" },
+                if file == b"-" { "standard input".into() } else { text(file) }
+            ));
         }
         let all = p.all_input().await;
         if by_bytes {
@@ -245,7 +294,14 @@ pub(crate) async fn tail(p: &mut Proc) -> i32 {
 
 /// `wc`.
 pub(crate) async fn wc(p: &mut Proc) -> i32 {
-    let o = match parse(p, "clLmw", &[("bytes", 'c', 0), ("chars", 'm', 0), ("lines", 'l', 0), ("words", 'w', 0), ("max-line-length", 'L', 0)], 1).await {
+    let o = match parse(
+        p,
+        "clLmw",
+        &[("bytes", 'c', 0), ("chars", 'm', 0), ("lines", 'l', 0), ("words", 'w', 0), ("max-line-length", 'L', 0)],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -293,7 +349,11 @@ pub(crate) async fn wc(p: &mut Proc) -> i32 {
             }
             n[3] = n[3].max(width);
         }
-        let size = if file == b"-" { None } else { p.fs().stat(&p.who, &p.path(file)).ok().filter(|m| m.kind == crate::shell::Kind::File).map(|m| m.size) };
+        let size = if file == b"-" {
+            None
+        } else {
+            p.fs().stat(&p.who, &p.path(file)).ok().filter(|m| m.kind == crate::shell::Kind::File).map(|m| m.size)
+        };
         widest = widest.max(size.unwrap_or(n[2]));
         for (t, v) in total.iter_mut().zip(n) {
             *t += v;
@@ -361,10 +421,13 @@ pub(crate) async fn tee(p: &mut Proc) -> i32 {
 
 /// `tr`.
 pub(crate) async fn tr(p: &mut Proc) -> i32 {
-    let o = match parse(p, "+cCdst", &[("complement", 'c', 0), ("delete", 'd', 0), ("squeeze-repeats", 's', 0), ("truncate-set1", 't', 0)], 1).await {
-        Ok(o) => o,
-        Err(s) => return s,
-    };
+    let o =
+        match parse(p, "+cCdst", &[("complement", 'c', 0), ("delete", 'd', 0), ("squeeze-repeats", 's', 0), ("truncate-set1", 't', 0)], 1)
+            .await
+        {
+            Ok(o) => o,
+            Err(s) => return s,
+        };
     let (delete, squeeze, complement) = (o.has('d'), o.has('s'), o.has('c') || o.has('C'));
     let need = if delete != squeeze { 1 } else { 2 };
     match o.rest.len() {
@@ -372,7 +435,11 @@ pub(crate) async fn tr(p: &mut Proc) -> i32 {
         n if n < need => {
             let name = p.called();
             let last = quoted(o.rest.last().map_or(&b""[..], Vec::as_slice));
-            let hint = if delete && squeeze { "Two strings must be given when both deleting and squeezing repeats." } else { "Two strings must be given when translating." };
+            let hint = if delete && squeeze {
+                "Two strings must be given when both deleting and squeezing repeats."
+            } else {
+                "Two strings must be given when translating."
+            };
             p.err(format!("{name}: missing operand after {last}\n{hint}\nTry '{name} --help' for more information.\n")).await;
             return 1;
         }
@@ -409,7 +476,9 @@ pub(crate) async fn tr(p: &mut Proc) -> i32 {
         }
         if squeeze {
             for &b in &second {
-                squeezed[usize::from(b)] = true;
+                if let Some(place) = squeezed.get_mut(usize::from(b)) {
+                    *place = true;
+                }
             }
         }
     } else {
@@ -426,7 +495,9 @@ pub(crate) async fn tr(p: &mut Proc) -> i32 {
         }
         if squeeze {
             for &b in if second.is_empty() { &first } else { &second } {
-                squeezed[usize::from(b)] = true;
+                if let Some(place) = squeezed.get_mut(usize::from(b)) {
+                    *place = true;
+                }
             }
         }
     }
@@ -439,7 +510,7 @@ pub(crate) async fn tr(p: &mut Proc) -> i32 {
         let mut out = Vec::with_capacity(part.len());
         for b in part {
             if let Some(Some(to)) = map.get(usize::from(b)).copied() {
-                if squeezed[usize::from(to)] && last == Some(to) {
+                if last == Some(to) && squeezed.get(usize::from(to)).is_some_and(|s| *s) {
                     continue;
                 }
                 last = Some(to);
@@ -502,11 +573,13 @@ fn set(spec: &[u8], fill: usize) -> Result<Vec<u8>, String> {
             at += end + 2;
             continue;
         }
-        if spec.get(at) == Some(&b'[') && spec.get(at + 2) == Some(&b'*')
+        if spec.get(at) == Some(&b'[')
+            && spec.get(at + 2) == Some(&b'*')
             && let Some(end) = spec.get(at..).and_then(|r| r.iter().position(|&b| b == b']'))
         {
             let c = spec.get(at + 1).copied().unwrap_or(0);
-            let count: usize = std::str::from_utf8(spec.get(at + 3..at + end).unwrap_or_default()).ok().and_then(|t| t.parse().ok()).unwrap_or(0);
+            let count: usize =
+                std::str::from_utf8(spec.get(at + 3..at + end).unwrap_or_default()).ok().and_then(|t| t.parse().ok()).unwrap_or(0);
             let count = if count == 0 { fill.saturating_sub(out.len()) } else { count.min(100_000) };
             out.extend(std::iter::repeat_n(c, count));
             at += end + 1;
@@ -518,7 +591,10 @@ fn set(spec: &[u8], fill: usize) -> Result<Vec<u8>, String> {
             at += 1;
             let Some(high) = unit(&mut at) else { break };
             if high < low {
-                return Err(format!("range-endpoints of {} are in reverse collating sequence order", quoted(spec.get(start..at).unwrap_or_default())));
+                return Err(format!(
+                    "range-endpoints of {} are in reverse collating sequence order",
+                    quoted(spec.get(start..at).unwrap_or_default())
+                ));
             }
             out.extend(low..=high);
         } else {
@@ -549,7 +625,22 @@ fn ranges(list: &str) -> Option<Vec<(usize, usize)>> {
 
 /// `cut`.
 pub(crate) async fn cut(p: &mut Proc) -> i32 {
-    let o = match parse(p, "b:c:d:f:nsz", &[("bytes", 'b', 1), ("characters", 'c', 1), ("delimiter", 'd', 1), ("fields", 'f', 1), ("only-delimited", 's', 0), ("complement", 'C', 0), ("output-delimiter", 'O', 1)], 1).await {
+    let o = match parse(
+        p,
+        "b:c:d:f:nsz",
+        &[
+            ("bytes", 'b', 1),
+            ("characters", 'c', 1),
+            ("delimiter", 'd', 1),
+            ("fields", 'f', 1),
+            ("only-delimited", 's', 0),
+            ("complement", 'C', 0),
+            ("output-delimiter", 'O', 1),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -558,7 +649,10 @@ pub(crate) async fn cut(p: &mut Proc) -> i32 {
     let Some(wanted) = ranges(&list) else {
         let what = if list.split([',', ' ']).any(|x| x == "0" || x.starts_with("0-")) {
             if kind == 'f' { "fields are numbered from 1".to_owned() } else { "byte/character positions are numbered from 1".to_owned() }
-        } else if list.split([',', ' ']).any(|x| x.split_once('-').is_some_and(|(a, b)| a.parse::<u64>().is_ok() && b.parse::<u64>().is_ok())) {
+        } else if list
+            .split([',', ' '])
+            .any(|x| x.split_once('-').is_some_and(|(a, b)| a.parse::<u64>().is_ok() && b.parse::<u64>().is_ok()))
+        {
             "invalid decreasing range".to_owned()
         } else if list == "-" {
             "invalid range with no endpoint: -".to_owned()
@@ -600,7 +694,8 @@ pub(crate) async fn cut(p: &mut Proc) -> i32 {
                         p.out(line);
                     }
                 } else {
-                    let kept: Vec<&[u8]> = line.split(|&b| b == delimiter).enumerate().filter(|(n, _)| inside(n + 1)).map(|(_, f)| f).collect();
+                    let kept: Vec<&[u8]> =
+                        line.split(|&b| b == delimiter).enumerate().filter(|(n, _)| inside(n + 1)).map(|(_, f)| f).collect();
                     let mut out = kept.join(glue.as_slice());
                     out.push(b'\n');
                     p.out(out);
@@ -642,7 +737,11 @@ pub(crate) async fn rev(p: &mut Proc) -> i32 {
                 }
             }
             Err(e) => {
-                let line = if lines { format!("failed to open {} for reading: {e}", quoted(&file)) } else { format!("cannot open {}: {e}", text(&file)) };
+                let line = if lines {
+                    format!("failed to open {} for reading: {e}", quoted(&file))
+                } else {
+                    format!("cannot open {}: {e}", text(&file))
+                };
                 p.warn(line).await;
                 status = 1;
             }
@@ -686,7 +785,8 @@ pub(crate) async fn paste(p: &mut Proc) -> i32 {
         Ok(o) => o,
         Err(s) => return s,
     };
-    let delimiters = o.value('d').map_or_else(|| b"\t".to_vec(), |d| crate::shell::syntax::unescape(d, crate::shell::syntax::Escapes::Ansi).0);
+    let delimiters =
+        o.value('d').map_or_else(|| b"\t".to_vec(), |d| crate::shell::syntax::unescape(d, crate::shell::syntax::Escapes::Ansi).0);
     let mut columns = Vec::new();
     for file in or_stdin(o.rest.clone()) {
         match p.slurp(&file).await {
@@ -731,7 +831,27 @@ pub(crate) async fn paste(p: &mut Proc) -> i32 {
 
 /// `sort`.
 pub(crate) async fn sort(p: &mut Proc) -> i32 {
-    let o = match parse(p, "bcdfghik:Mmno:rRsS:t:uVz", &[("reverse", 'r', 0), ("unique", 'u', 0), ("numeric-sort", 'n', 0), ("key", 'k', 1), ("field-separator", 't', 1), ("human-numeric-sort", 'h', 0), ("ignore-case", 'f', 0), ("output", 'o', 1), ("version-sort", 'V', 0), ("stable", 's', 0), ("random-sort", 'R', 0), ("check", 'c', 0)], 2).await {
+    let o = match parse(
+        p,
+        "bcdfghik:Mmno:rRsS:t:uVz",
+        &[
+            ("reverse", 'r', 0),
+            ("unique", 'u', 0),
+            ("numeric-sort", 'n', 0),
+            ("key", 'k', 1),
+            ("field-separator", 't', 1),
+            ("human-numeric-sort", 'h', 0),
+            ("ignore-case", 'f', 0),
+            ("output", 'o', 1),
+            ("version-sort", 'V', 0),
+            ("stable", 's', 0),
+            ("random-sort", 'R', 0),
+            ("check", 'c', 0),
+        ],
+        2,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -773,7 +893,11 @@ pub(crate) async fn sort(p: &mut Proc) -> i32 {
         let (start, end) = k.split_once(',').map_or((k.as_str(), None), |(a, b)| (a, Some(b)));
         let (from, skip, mut flags) = part(start);
         if from == 0 {
-            let msg = if k.starts_with('0') { format!("field number is zero: invalid field specification {}", quoted(k.as_bytes())) } else { format!("invalid number at field start: invalid count at start of {}", quoted(k.as_bytes())) };
+            let msg = if k.starts_with('0') {
+                format!("field number is zero: invalid field specification {}", quoted(k.as_bytes()))
+            } else {
+                format!("invalid number at field start: invalid count at start of {}", quoted(k.as_bytes()))
+            };
             p.warn(msg).await;
             return 2;
         }
@@ -843,7 +967,10 @@ pub(crate) async fn sort(p: &mut Proc) -> i32 {
             month(a).cmp(&month(b))
         } else {
             let clean = |s: &[u8]| -> Vec<u8> {
-                s.iter().filter(|c| !flags.contains('d') || c.is_ascii_alphanumeric() || matches!(c, b' ' | b'\t')).map(|c| if flags.contains('f') { c.to_ascii_uppercase() } else { *c }).collect()
+                s.iter()
+                    .filter(|c| !flags.contains('d') || c.is_ascii_alphanumeric() || matches!(c, b' ' | b'\t'))
+                    .map(|c| if flags.contains('f') { c.to_ascii_uppercase() } else { *c })
+                    .collect()
             };
             if flags.contains('d') || flags.contains('f') { clean(a).cmp(&clean(b)) } else { a.cmp(b) }
         };
@@ -926,12 +1053,30 @@ fn human_number(text: &[u8]) -> f64 {
 
 fn month(text: &[u8]) -> usize {
     let up: Vec<u8> = text.trim_ascii_start().iter().take(3).map(u8::to_ascii_uppercase).collect();
-    [b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC"].iter().position(|m| up == *m).map_or(0, |n| n + 1)
+    [b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC"]
+        .iter()
+        .position(|m| up == *m)
+        .map_or(0, |n| n + 1)
 }
 
 /// `uniq`.
 pub(crate) async fn uniq(p: &mut Proc) -> i32 {
-    let o = match parse(p, "cdDf:is:uw:z", &[("count", 'c', 0), ("repeated", 'd', 0), ("unique", 'u', 0), ("ignore-case", 'i', 0), ("skip-fields", 'f', 1), ("skip-chars", 's', 1), ("check-chars", 'w', 1)], 1).await {
+    let o = match parse(
+        p,
+        "cdDf:is:uw:z",
+        &[
+            ("count", 'c', 0),
+            ("repeated", 'd', 0),
+            ("unique", 'u', 0),
+            ("ignore-case", 'i', 0),
+            ("skip-fields", 'f', 1),
+            ("skip-chars", 's', 1),
+            ("check-chars", 'w', 1),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -973,7 +1118,13 @@ pub(crate) async fn uniq(p: &mut Proc) -> i32 {
             _ => {}
         }
         if let Some((old, n)) = now.take() {
-            let show = if o.has('d') { n > 1 } else if o.has('u') { n == 1 } else { true };
+            let show = if o.has('d') {
+                n > 1
+            } else if o.has('u') {
+                n == 1
+            } else {
+                true
+            };
             if show {
                 if o.has('c') {
                     p.out(format!("{n:>7} "));
@@ -1038,7 +1189,8 @@ pub(crate) async fn seq(p: &mut Proc) -> i32 {
         _ => (number(0), number(1), number(2)),
     };
     if step == 0.0 {
-        return opts::usage(p, &format!("invalid Zero increment value: {}", quoted(args.get(1).map_or(&b""[..], String::as_bytes))), 1).await;
+        return opts::usage(p, &format!("invalid Zero increment value: {}", quoted(args.get(1).map_or(&b""[..], String::as_bytes))), 1)
+            .await;
     }
     let decimals = |a: &String| a.split_once('.').map_or(0, |(_, d)| d.len());
     let places = match args.len() {
@@ -1071,7 +1223,15 @@ pub(crate) async fn seq(p: &mut Proc) -> i32 {
             }
             None => {
                 let s = shape(value);
-                if s.len() < width { if let Some(rest) = s.strip_prefix('-') { format!("-{}{rest}", "0".repeat(width - s.len())) } else { format!("{}{s}", "0".repeat(width - s.len())) } } else { s }
+                if s.len() < width {
+                    if let Some(rest) = s.strip_prefix('-') {
+                        format!("-{}{rest}", "0".repeat(width - s.len()))
+                    } else {
+                        format!("{}{s}", "0".repeat(width - s.len()))
+                    }
+                } else {
+                    s
+                }
             }
         };
         p.out(item);
@@ -1147,12 +1307,9 @@ pub(crate) async fn strings(p: &mut Proc) -> i32 {
     };
     let least = o.text('n').and_then(|t| t.parse::<usize>().ok()).unwrap_or(4).max(1);
     for file in or_stdin(o.rest.clone()) {
-        let bytes = match p.slurp(&file).await {
-            Ok(b) => b,
-            Err(_) => {
-                p.warn(format!("'{}': No such file", text(&file))).await;
-                return 1;
-            }
+        let Ok(bytes) = p.slurp(&file).await else {
+            p.warn(format!("'{}': No such file", text(&file))).await;
+            return 1;
         };
         for run in bytes.split(|&b| !((32..127).contains(&b) || b == b'\t')) {
             if run.len() >= least {
@@ -1182,7 +1339,10 @@ pub(crate) async fn iconv(p: &mut Proc) -> i32 {
                     let out: Vec<u8> = String::from_utf8_lossy(&b).encode_utf16().flat_map(u16::to_le_bytes).collect();
                     p.out(out);
                 } else if from.starts_with("UTF-16") {
-                    let units: Vec<u16> = b.chunks_exact(2).map(|c| u16::from_le_bytes([c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)])).collect();
+                    let units: Vec<u16> = b
+                        .chunks_exact(2)
+                        .map(|c| u16::from_le_bytes([c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)]))
+                        .collect();
                     p.out(String::from_utf16_lossy(&units));
                 } else {
                     p.out(&b[..]);
@@ -1202,7 +1362,13 @@ pub(crate) async fn expr(p: &mut Proc) -> i32 {
         return 2;
     }
     let mut e = Expr { args: &args, at: 0, depth: 0 };
-    let result = e.or().and_then(|v| if e.at < args.len() { Err(format!("syntax error: unexpected argument {}", quoted(args.get(e.at).map_or(&b""[..], Vec::as_slice)))) } else { Ok(v) });
+    let result = e.or().and_then(|v| {
+        if e.at < args.len() {
+            Err(format!("syntax error: unexpected argument {}", quoted(args.get(e.at).map_or(&b""[..], Vec::as_slice))))
+        } else {
+            Ok(v)
+        }
+    });
     match result {
         Ok(v) => {
             let zero = v.is_empty() || std::str::from_utf8(&v).ok().and_then(|t| t.parse::<i64>().ok()) == Some(0);
@@ -1339,7 +1505,10 @@ impl Expr<'_> {
             b"(" => {
                 let v = self.or()?;
                 if self.peek() != b")" || self.at >= self.args.len() {
-                    return Err(format!("syntax error: expecting ')' after {}", quoted(self.args.get(self.at.saturating_sub(1)).map_or(&b""[..], Vec::as_slice))));
+                    return Err(format!(
+                        "syntax error: expecting ')' after {}",
+                        quoted(self.args.get(self.at.saturating_sub(1)).map_or(&b""[..], Vec::as_slice))
+                    ));
                 }
                 self.at += 1;
                 Ok(v)

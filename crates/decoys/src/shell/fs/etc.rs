@@ -21,7 +21,7 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, family: Family, made: i6
     let mut gshadow = String::new();
     for (name, gid, members) in people::groups(p, family) {
         let _ = writeln!(group, "{name}:x:{gid}:{}", members.join(","));
-        let _ = writeln!(gshadow, "{name}:{}::{}", if gid >= 1000 && gid < 60_000 { "!" } else { "*" }, members.join(","));
+        let _ = writeln!(gshadow, "{name}:{}::{}", if (1000..60_000).contains(&gid) { "!" } else { "*" }, members.join(","));
     }
     let shadow_group = if family == Family::Rhel { 0 } else { 42 };
     let shadow_mode = if family == Family::Rhel { 0o000 } else { 0o640 };

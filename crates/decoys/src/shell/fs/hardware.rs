@@ -10,9 +10,11 @@ pub(crate) fn rng(persona: &Persona, purpose: &str) -> ChaCha12Rng {
     ChaCha12Rng::from_seed(crate::stage::derive(persona, purpose))
 }
 
-/// One of `list`.
-pub(crate) fn pick<'a>(rng: &mut impl Rng, list: &[&'a str]) -> &'a str {
-    list.get(rng.random_range(0..list.len().max(1))).copied().unwrap_or_default()
+/// One of a few.
+fn drawn<T: Copy, const N: usize>(rng: &mut impl Rng, list: [T; N]) -> T {
+    let n = rng.random_range(0..N);
+    #[expect(clippy::indexing_slicing, reason = "drawn below the length")]
+    list[n]
 }
 
 /// What the hardware says of itself.
@@ -72,10 +74,10 @@ impl Hardware {
             _ => None,
         };
         let table = if virt.is_some() || persona.archetype.contains("server") { SERVER } else { DESK };
-        let &(cpu, family, model, stepping, microcode, mhz, cache_kb, amd) =
-            table.get(rng.random_range(0..table.len())).unwrap_or(&DESK[0]);
-        let cores = if virt.is_some() { [1, 2, 2, 4, 4, 8][rng.random_range(0..6)] } else { [4, 4, 6, 8][rng.random_range(0..4)] };
-        let gib = [1u64, 2, 2, 4, 4, 8, 8, 16][rng.random_range(0..8)].max(u64::from(cores) / 2);
+        let (cpu, family, model, stepping, microcode, mhz, cache_kb, amd) =
+            table.get(rng.random_range(0..table.len())).copied().unwrap_or(("Intel(R) Xeon(R) CPU", 6, 85, 7, 0x1, 2_400.0, 16_384, false));
+        let cores = if virt.is_some() { drawn(&mut rng, [1, 2, 2, 4, 4, 8]) } else { drawn(&mut rng, [4, 4, 6, 8]) };
+        let gib = drawn(&mut rng, [1u64, 2, 2, 4, 4, 8, 8, 16]).max(u64::from(cores) / 2);
         // The kernel keeps some for itself.
         let mem_kb = gib * 1024 * 1024 - rng.random_range(28_000..64_000u64) - gib * 9_000;
         let (disk, nic) = match virt {
@@ -84,7 +86,7 @@ impl Hardware {
             Some("vmware") => ("sda", "ens192"),
             Some("oracle") => ("sda", "enp0s3"),
             Some(_) => ("sda", "eth0"),
-            None => (["sda", "nvme0n1"][rng.random_range(0..2)], ["eno1", "enp3s0", "enp2s0", "eno1"][rng.random_range(0..4)]),
+            None => (drawn(&mut rng, ["sda", "nvme0n1"]), drawn(&mut rng, ["eno1", "enp3s0", "enp2s0", "eno1"])),
         };
         let nic = if persona.distro.id == "alpine" { "eth0" } else { nic };
         let (sys_vendor, product, bios, bios_date) = match virt {
@@ -99,8 +101,8 @@ impl Hardware {
                 _ => ("Dell Inc.", "OptiPlex 7060", "1.27.0", "06/29/2023"),
             },
         };
-        let swap_kb = [1_048_572u64, 999_420, 975_868, 2_097_148][rng.random_range(0..4)];
-        let disk_gb = [20u64, 32, 40, 64, 80, 120][rng.random_range(0..6)];
+        let swap_kb = drawn(&mut rng, [1_048_572u64, 999_420, 975_868, 2_097_148]);
+        let disk_gb = drawn(&mut rng, [20u64, 32, 40, 64, 80, 120]);
         Self {
             cpu,
             family,

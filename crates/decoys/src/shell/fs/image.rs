@@ -161,10 +161,6 @@ impl Furnish<'_> {
         self.image.family
     }
 
-    pub(crate) fn has(&self, path: &str) -> bool {
-        self.image.node(path.as_bytes()).is_some()
-    }
-
     /// A directory; its parents come to be too.
     pub(crate) fn dir(&mut self, path: &str, mode: u32, own: (u32, u32), mtime: i64) {
         self.parents(path, mtime);

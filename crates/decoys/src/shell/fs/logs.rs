@@ -64,7 +64,7 @@ fn hashed(persona: &Persona, password: Option<&str>, name: &str) -> String {
         return "!".into();
     };
     let mut rng = hardware::rng(persona, &format!("shell/salt/{name}"));
-    let salt: String = (0..16).map(|_| char::from(ITOA[rng.random_range(0..64)])).collect();
+    let salt: String = (0..16).map(|_| char::from(ITOA.get(rng.random_range(0..ITOA.len())).copied().unwrap_or(b'.'))).collect();
     sha512_crypt(password.as_bytes(), salt.as_bytes())
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn sha512_crypt(password: &[u8], salt: &[u8]) -> String {
     let mut push = |x: u8, y: u8, z: u8, n: usize| {
         let mut w = u32::from(x) << 16 | u32::from(y) << 8 | u32::from(z);
         for _ in 0..n {
-            out.push(char::from(ITOA[(w & 0x3f) as usize]));
+            out.push(char::from(ITOA.get((w & 0x3f) as usize).copied().unwrap_or(b'.')));
             w >>= 6;
         }
     };
@@ -167,7 +167,6 @@ fn auth_log(persona: &Persona, now: Micros) -> String {
 }
 
 fn syslog(persona: &Persona, now: Micros, all: bool) -> String {
-    let mut rng = hardware::rng(persona, "shell/syslog");
     let mut out = String::new();
     let host = &persona.hostname;
     let boot = persona.booted.seconds();

@@ -384,11 +384,6 @@ impl Fs {
         matches!(self.memory.get(&key(path)).as_ref().and_then(Left::decode), Some(Left::Written(..)))
     }
 
-    /// Canonical path where a file would be made: the parent must exist.
-    pub(crate) fn place(&self, who: &Who, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        Ok(self.resolve(who, path, true, 0)?.0)
-    }
-
     // --- below: how it is done
 
     fn readable(&self, who: &Who, path: &[u8]) -> Result<(Vec<u8>, Node), Errno> {
@@ -692,7 +687,7 @@ fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = text.bytes();
     while let Some(b) = bytes.next() {
         if b == b'%' {
-            let hex = |c: Option<u8>| c.and_then(|c| char::from(c).to_digit(16)).unwrap_or(0) as u8;
+            let hex = |c: Option<u8>| c.and_then(|c| char::from(c).to_digit(16)).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
             let high = hex(bytes.next());
             out.push(high << 4 | hex(bytes.next()));
         } else {

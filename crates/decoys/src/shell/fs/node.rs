@@ -1,4 +1,5 @@
 //! What a path leads to, and how what an attacker changed is kept.
+#![expect(clippy::cast_possible_truncation, reason = "device numbers are packed into one field")]
 
 use bytes::Bytes;
 use model::Micros;

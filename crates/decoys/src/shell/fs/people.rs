@@ -396,7 +396,9 @@ pub(crate) fn filler(path: &str, size: usize) -> Bytes {
     let mut seed = [0u8; 32];
     for (n, b) in path.bytes().enumerate() {
         let at = n % 32;
-        seed[at] = seed[at].wrapping_mul(31).wrapping_add(b);
+        if let Some(place) = seed.get_mut(at) {
+            *place = place.wrapping_mul(31).wrapping_add(b);
+        }
     }
     let mut rng = rand_chacha::ChaCha8Rng::from_seed(seed);
     let binary = path.ends_with(".gz")
@@ -441,7 +443,7 @@ pub(crate) fn filler(path: &str, size: usize) -> Bytes {
             if n > 0 {
                 out.push(' ');
             }
-            out.push_str(WORDS[rng.random_range(0..WORDS.len())]);
+            out.push_str(WORDS.get(rng.random_range(0..WORDS.len())).copied().unwrap_or_default());
         }
         out.push('\n');
     }

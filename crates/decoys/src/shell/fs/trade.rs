@@ -9,7 +9,18 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
     let root = (0, 0);
     // Some administrators never got used to `ip` and `ss`.
     if matches!(p.distro.id.as_str(), "debian" | "ubuntu") && p.seed[12] & 3 != 0 {
-        for (path, size) in [("/usr/sbin/ifconfig", 80_384u64), ("/usr/sbin/route", 68_664), ("/usr/sbin/arp", 67_768), ("/usr/bin/netstat", 155_304), ("/usr/sbin/iptunnel", 22_728), ("/usr/sbin/mii-tool", 31_336), ("/usr/sbin/nameif", 18_632), ("/usr/sbin/rarp", 38_944), ("/usr/sbin/slattach", 43_176), ("/usr/sbin/plipconfig", 14_472)] {
+        for (path, size) in [
+            ("/usr/sbin/ifconfig", 80_384u64),
+            ("/usr/sbin/route", 68_664),
+            ("/usr/sbin/arp", 67_768),
+            ("/usr/bin/netstat", 155_304),
+            ("/usr/sbin/iptunnel", 22_728),
+            ("/usr/sbin/mii-tool", 31_336),
+            ("/usr/sbin/nameif", 18_632),
+            ("/usr/sbin/rarp", 38_944),
+            ("/usr/sbin/slattach", 43_176),
+            ("/usr/sbin/plipconfig", 14_472),
+        ] {
             f.program(path, size, 1_578_300_000);
         }
         f.dir("/usr/share/doc/net-tools", 0o755, root, made + 2000);

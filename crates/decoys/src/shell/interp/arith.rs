@@ -3,6 +3,9 @@
 use super::{Sh, vars::Val};
 use crate::shell::syntax::{is_name, is_name_start};
 
+/// A variable and, if it has one, its subscript.
+type Place = (Vec<u8>, Option<Vec<u8>>);
+
 /// What is wrong, and the text from where it is.
 pub(crate) struct Wrong(pub(crate) String);
 
@@ -131,7 +134,7 @@ impl Eval<'_> {
         self.ternary()
     }
 
-    fn lvalue(&mut self) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Wrong> {
+    fn lvalue(&mut self) -> Result<Option<Place>, Wrong> {
         let start = self.pos;
         if !self.text.get(self.pos).is_some_and(|&c| is_name_start(c)) {
             return Ok(None);

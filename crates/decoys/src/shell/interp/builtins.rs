@@ -1,4 +1,5 @@
 //! Commands that the shell itself runs.
+#![expect(clippy::cast_possible_truncation, reason = "numbers are clamped before")]
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::shell::{
     Errno,
     kernel::Boxed,
     proc::{How, absolute, open},
-    syntax::{Parser, is_name, is_name_start},
+    syntax::{is_name, is_name_start},
 };
 
 /// A builtin: its words, the first is its name.
@@ -382,7 +383,7 @@ async fn exit(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
 }
 
 async fn leave(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
-    let name = text(&args[0..1].concat());
+    let name = text(&args.first().cloned().unwrap_or_default());
     let number = args.get(1).map(|a| std::str::from_utf8(a).ok().and_then(|t| t.parse::<i64>().ok()));
     if name == "return" {
         if sh.functions.is_empty() && sh.sourced == 0 {
@@ -443,7 +444,7 @@ async fn eval(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
 }
 
 async fn source(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
-    let name = text(&args[0..1].concat());
+    let name = text(&args.first().cloned().unwrap_or_default());
     let Some(file) = args.get(1).cloned() else {
         if sh.flavor == Flavor::Bash {
             sh.warn(format!("{name}: filename argument required")).await;
@@ -673,7 +674,7 @@ async fn type_(sh: &mut Sh, mut args: Vec<Vec<u8>>) -> Flow {
 }
 
 async fn declare(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
-    let caller = text(&args[0..1].concat());
+    let caller = text(&args.first().cloned().unwrap_or_default());
     let mut flags_on: Vec<u8> = Vec::new();
     let mut flags_off: Vec<u8> = Vec::new();
     let mut rest = Vec::new();
@@ -819,9 +820,7 @@ async fn declare(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
                 sh.last = 1;
                 continue;
             }
-        } else if matches!(caller.as_str(), "export" | "readonly") {
-            sh.vars.raw_mut(&name);
-        } else if !matches!(caller.as_str(), "local") {
+        } else if caller != "local" {
             sh.vars.raw_mut(&name);
         }
         let var = sh.vars.raw_mut(&name);
@@ -1884,7 +1883,7 @@ async fn jobs(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
 }
 
 async fn fg(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
-    let name = text(&args[0..1].concat());
+    let name = text(&args.first().cloned().unwrap_or_default());
     let spec = args.get(1).map(|a| text(a)).unwrap_or_default();
     if !sh.interactive {
         sh.warn(format!("{name}: no job control")).await;
@@ -2086,7 +2085,7 @@ async fn kill(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
 }
 
 async fn dirs(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
-    let name = text(&args[0..1].concat());
+    let name = text(&args.first().cloned().unwrap_or_default());
     let arg = args.iter().skip(1).find(|a| !a.starts_with(b"-")).cloned();
     sh.last = 0;
     match name.as_str() {
@@ -2268,7 +2267,7 @@ impl Sh {
         out.extend(KEYWORDS.iter().map(|k| k.as_bytes().to_vec()));
         out.extend(self.funcs.keys().cloned());
         out.extend(self.aliases.keys().cloned());
-        for dir in self.vars.str(b"PATH").unwrap_or_default().to_vec().split(|&b| b == b':') {
+        for dir in self.vars.str(b"PATH").unwrap_or_default().split(|&b| b == b':') {
             for (name, meta) in self.k.fs.list(&self.who, dir).unwrap_or_default() {
                 if !meta.is_dir() && meta.mode & 0o111 != 0 {
                     out.push(name);
@@ -2304,9 +2303,4 @@ async fn help(sh: &mut Sh, args: Vec<Vec<u8>>) -> Flow {
     }
     say(sh, "help", out.as_bytes()).await;
     Flow::Next
-}
-
-/// Used by scripts read from standard input.
-pub(crate) fn complete_text(text: &[u8]) -> bool {
-    Parser::new(text.to_vec(), 1).all().is_ok()
 }

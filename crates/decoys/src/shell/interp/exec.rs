@@ -95,7 +95,7 @@ impl Sh {
             k.moved();
         }));
         self.last_bg = Some(pid);
-        let number = self.jobs.add(pid, text, ended, killed);
+        let number = self.jobs.add(pid, text, ended);
         if self.interactive {
             let _ = self.write(2, format!("[{number}] {pid}\n").as_bytes()).await;
         }
@@ -1107,9 +1107,10 @@ impl Sh {
                 Flaw::Incomplete(b'"' | b'\'', line) => (*line, "Syntax error: Unterminated quoted string".into()),
                 Flaw::Incomplete(b'`', line) | Flaw::Never(_, line) => (*line, "Syntax error: EOF in backquote substitution".into()),
                 Flaw::Incomplete(b'}', line) => (*line, "Syntax error: Missing '}'".into()),
-                Flaw::Incomplete(_, _) if !parser.expecting.is_empty() => {
-                    (parser.line(), format!("Syntax error: end of file unexpected (expecting \"{}\")", String::from_utf8_lossy(parser.expecting)))
-                }
+                Flaw::Incomplete(_, _) if !parser.expecting.is_empty() => (
+                    parser.line(),
+                    format!("Syntax error: end of file unexpected (expecting \"{}\")", String::from_utf8_lossy(parser.expecting)),
+                ),
                 Flaw::Incomplete(_, _) => (parser.line(), "Syntax error: end of file unexpected".into()),
                 Flaw::Message(what, line) => (*line, what.clone()),
             };
@@ -1117,7 +1118,6 @@ impl Sh {
                 what.replacen("Syntax error", "syntax error", 1)
                     .replace(" unexpected", "")
                     .replacen("error: ", "error: unexpected ", 1)
-                    .replace("unexpected end of file", "unexpected end of file")
                     .replace("unexpected Unterminated quoted string", "unterminated quoted string")
             } else {
                 what
@@ -1195,9 +1195,4 @@ fn escape_regex(text: &[u8]) -> Vec<u8> {
 fn trace_quote(word: &[u8]) -> Vec<u8> {
     let plain = !word.is_empty() && word.iter().all(|b| b.is_ascii_alphanumeric() || b"-_/.,:=+%@".contains(b));
     if plain { word.to_vec() } else { super::expand::quote(word) }
-}
-
-/// Descriptors 0, 1 and 2 on the session's terminal or streams.
-pub(crate) fn std_fds() -> Fds {
-    Fds::from([(0, Fd::Term(false)), (1, Fd::Term(false)), (2, Fd::Term(true))])
 }

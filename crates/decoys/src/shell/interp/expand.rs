@@ -353,8 +353,18 @@ impl Sh {
                     Flavor::Bash => what,
                     _ => {
                         let shown = String::from_utf8_lossy(text).into_owned();
-                        let why = if what.contains("division by 0") { "division by zero" } else if what.contains("operand expected") { "expecting primary" } else { "expecting EOF" };
-                        if self.flavor == Flavor::Ash { if why == "division by zero" { "divide by zero".to_owned() } else { "arithmetic syntax error".to_owned() } } else { format!("arithmetic expression: {why}: \"{shown}\"") }
+                        let why = if what.contains("division by 0") {
+                            "division by zero"
+                        } else if what.contains("operand expected") {
+                            "expecting primary"
+                        } else {
+                            "expecting EOF"
+                        };
+                        if self.flavor == Flavor::Ash {
+                            if why == "division by zero" { "divide by zero".to_owned() } else { "arithmetic syntax error".to_owned() }
+                        } else {
+                            format!("arithmetic expression: {why}: \"{shown}\"")
+                        }
                     }
                 };
                 self.warn(what).await;
@@ -611,7 +621,9 @@ impl Sh {
                 self.last = 1;
                 return Err(Failed);
             }
-            let plain = target.iter().all(|&c| crate::shell::syntax::is_name(c)) || target.contains(&b'[') || matches!(target.as_slice(), b"@" | b"*" | b"#" | b"?" | b"-" | b"$" | b"!");
+            let plain = target.iter().all(|&c| crate::shell::syntax::is_name(c))
+                || target.contains(&b'[')
+                || matches!(target.as_slice(), b"@" | b"*" | b"#" | b"?" | b"-" | b"$" | b"!");
             if !plain {
                 self.warn(format!("{}: invalid variable name", String::from_utf8_lossy(&target))).await;
                 self.last = 1;
@@ -662,15 +674,13 @@ impl Sh {
                     }
                     let total = i64::try_from(list.len()).unwrap_or(0);
                     let from = if offset < 0 { total + offset } else { offset };
-                    if p.index.is_none() && offset > 0 || p.index.is_some() || offset <= 0 {
-                        let from = if from < 0 { total } else { from.min(total) };
-                        let count = len.unwrap_or(total).max(0).min(total - from);
-                        list =
-                            list.into_iter().skip(usize::try_from(from).unwrap_or(0)).take(usize::try_from(count).unwrap_or(0)).collect();
-                    }
+                    let from = if from < 0 { total } else { from.min(total) };
+                    let count = len.unwrap_or(total).max(0).min(total - from);
+                    list = list.into_iter().skip(usize::try_from(from).unwrap_or(0)).take(usize::try_from(count).unwrap_or(0)).collect();
                 }
                 Op::Or(op, colon, word) => {
-                    let set = !list.is_empty() && !(*colon && list.iter().all(Vec::is_empty));
+                    let unset = list.is_empty() || *colon && list.iter().all(Vec::is_empty);
+                    let set = !unset;
                     match (op, set) {
                         (b'+', true) => return self.word_parts(word, b, ifs, quoted).await,
                         (b'+', false) => return Ok(()),
@@ -838,7 +848,7 @@ impl Sh {
         }
         if !at && ifs.is_empty() && !quoted {
             let sep = self.ifs().first().copied();
-            let joined = list.join(&sep.map_or(&b""[..], |_| b" ")[..]);
+            let joined = list.join(sep.map_or(&b""[..], |_| b" "));
             b.now.push(&joined, false);
             return Ok(());
         }
@@ -850,10 +860,8 @@ impl Sh {
             } else {
                 b.split(&value, ifs);
             }
-            if n + 1 < count {
-                if quoted || b.have {
-                    b.end();
-                }
+            if n + 1 < count && (quoted || b.have) {
+                b.end();
             }
         }
         Ok(())

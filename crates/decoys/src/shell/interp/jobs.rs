@@ -14,7 +14,6 @@ pub(crate) struct Job {
     pub(crate) text: Vec<u8>,
     pub(crate) ended: Ended,
     pub(crate) stopped: bool,
-    pub(crate) killed: Arc<Mutex<Option<i32>>>,
 }
 
 /// A shell's jobs.
@@ -25,9 +24,9 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     /// Adds a job and gives its number.
-    pub(crate) fn add(&mut self, pid: u32, text: Vec<u8>, ended: Ended, killed: Arc<Mutex<Option<i32>>>) -> u32 {
+    pub(crate) fn add(&mut self, pid: u32, text: Vec<u8>, ended: Ended) -> u32 {
         let number = self.list.iter().map(|j| j.number).max().unwrap_or(0) + 1;
-        self.list.push(Job { number, pid, text, ended, stopped: false, killed });
+        self.list.push(Job { number, pid, text, ended, stopped: false });
         if self.list.len() > 2000 {
             self.list.remove(0);
         }

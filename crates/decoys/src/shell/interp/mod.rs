@@ -194,7 +194,7 @@ impl Sh {
         let level = sh.vars.str(b"SHLVL").and_then(|v| std::str::from_utf8(v).ok()?.parse::<i64>().ok()).unwrap_or(0) + 1;
         if flavor == Flavor::Bash {
             sh.preset(b"SHLVL", level.to_string().as_bytes(), true);
-            if !sh.vars.get(b"OLDPWD").is_some_and(|v| v.val.is_some()) {
+            if sh.vars.get(b"OLDPWD").is_none_or(|v| v.val.is_none()) {
                 sh.vars.export(b"OLDPWD");
             }
             sh.preset(b"_", b"/usr/bin/bash", true);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{Account, Micros};
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, sync::Arc, task::Poll};
+use std::{sync::Arc, task::Poll};
 
 use super::{Flavor, Sh};
 use crate::shell::{
@@ -326,10 +326,7 @@ pub(crate) fn exec(p: Proc, path: &[u8]) -> Boxed<'_, Result<i32, Errno>> {
             }),
             Program::Other(interpreter, args) => Box::pin(async move {
                 p.args.splice(0..1, args);
-                match exec(p, &interpreter).await {
-                    Ok(status) => status,
-                    Err(_) => 126,
-                }
+                exec(p, &interpreter).await.unwrap_or(126)
             }),
             Program::Own => Box::pin(async move { own(&mut p, &path).await }),
         };

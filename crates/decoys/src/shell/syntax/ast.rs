@@ -99,9 +99,9 @@ pub(crate) enum ArmEnd {
 /// `[[ … ]]`.
 #[derive(Debug)]
 pub(crate) enum Test {
-    Or(Box<Test>, Box<Test>),
-    And(Box<Test>, Box<Test>),
-    Not(Box<Test>),
+    Or(Box<Self>, Box<Self>),
+    And(Box<Self>, Box<Self>),
+    Not(Box<Self>),
     Unary(u8, Word),
     Binary(Vec<u8>, Word, Word),
     Word(Word),

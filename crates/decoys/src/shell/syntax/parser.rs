@@ -53,6 +53,9 @@ impl Flaw {
     }
 }
 
+/// A here-document still to come: delimiter, quoted, strip tabs, line, slot.
+type Waiting = (Vec<u8>, bool, bool, u32, Arc<OnceLock<Word>>);
+
 /// Reads commands from a text.
 pub(crate) struct Parser<'a> {
     pub(super) src: Vec<u8>,
@@ -64,7 +67,7 @@ pub(crate) struct Parser<'a> {
     /// Aliases being replaced and where their text ends.
     replaced: Vec<(Vec<u8>, usize)>,
     /// Here-documents whose bodies follow the next newline: delimiter, quoted, strip tabs, line, slot.
-    waiting: Vec<(Vec<u8>, bool, bool, u32, Arc<OnceLock<Word>>)>,
+    waiting: Vec<Waiting>,
     /// A here-document that the end of the text ended: its line and delimiter.
     pub(crate) here_open: Option<(u32, Vec<u8>)>,
     /// The word that was wanted when the text ended.
@@ -76,7 +79,18 @@ const RESERVED_END: &[&[u8]] = &[b"then", b"else", b"elif", b"fi", b"do", b"done
 impl<'a> Parser<'a> {
     /// A parser at the start of `src`, which is line `line` of its script.
     pub(crate) fn new(src: Vec<u8>, line: u32) -> Self {
-        Self { src, pos: 0, line, depth: 0, interactive: false, aliases: None, replaced: Vec::new(), waiting: Vec::new(), here_open: None, expecting: b"" }
+        Self {
+            src,
+            pos: 0,
+            line,
+            depth: 0,
+            interactive: false,
+            aliases: None,
+            replaced: Vec::new(),
+            waiting: Vec::new(),
+            here_open: None,
+            expecting: b"",
+        }
     }
 
     /// With aliases, as an interactive shell reads.
@@ -84,11 +98,6 @@ impl<'a> Parser<'a> {
         self.aliases = Some(aliases);
         self.interactive = true;
         self
-    }
-
-    /// Offset of what has not been read.
-    pub(crate) fn pos(&self) -> usize {
-        self.pos
     }
 
     /// Line of what has not been read.

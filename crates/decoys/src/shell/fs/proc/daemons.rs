@@ -331,7 +331,7 @@ fn daemons(live: &mut Live, rng: &mut impl rand::Rng, family: Family, last_kerne
         next(live, rng, &d("root", 0, "Ss", 6_600, 2_700, cron.0, cron.1, 5), 1, step);
         next(live, rng, &d("root", 0, "Ssl", 220_800, 6_000, "/usr/sbin/rsyslogd", "/usr/sbin/rsyslogd -n -iNONE", 5), 1, 3);
         next(live, rng, &d("root", 0, "Ss", 25_300, 8_100, "/usr/lib/systemd/systemd-logind", logind, 5), 1, 2);
-        let agetty = if rhel { "/sbin/agetty -o -p -- \\u --noclear - linux" } else { "/sbin/agetty -o -p -- \\u --noclear - linux" };
+        let agetty = "/sbin/agetty -o -p -- \\u --noclear - linux";
         let tty1 = next(live, rng, &d("root", 0, "Ss+", 5_872, 1_040, "/usr/sbin/agetty", agetty, 6), 1, 14);
         if let Some(p) = live.procs.get_mut(&tty1).map(std::sync::Arc::make_mut) {
             p.tty = Some("tty1".into());
@@ -562,9 +562,7 @@ fn listen(live: &mut Live, pid: u32, name: &str, ports: &[(&'static str, u16, bo
     for (n, &(proto, port, both)) in ports.iter().enumerate() {
         let fd = fd + u32::try_from(n).unwrap_or(0) * 2;
         let own = matches!(name, "apache2" | "httpd" | "mosquitto-x");
-        if both && own {
-            listen_at(live, pid, name, proto, true, "*", port, fd, uid);
-        } else if name == "vsftpd" {
+        if both && own || name == "vsftpd" {
             listen_at(live, pid, name, proto, true, "*", port, fd, uid);
         } else {
             listen_at(live, pid, name, proto, false, "0.0.0.0", port, fd, uid);

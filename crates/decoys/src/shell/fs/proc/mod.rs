@@ -3,7 +3,7 @@
 pub(crate) mod daemons;
 mod system;
 
-pub(crate) use system::{modules, mounts, neighbours, traffic, uuid, version};
+pub(crate) use system::{modules, mounts, neighbours, traffic, uuid};
 
 use bytes::Bytes;
 

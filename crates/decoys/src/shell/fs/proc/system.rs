@@ -602,7 +602,7 @@ pub(crate) fn neighbours(live: &Live) -> Vec<(std::net::Ipv4Addr, String)> {
     let mut out = Vec::new();
     let key = crate::stage::derive(&live.persona, "shell/gateway-mac");
     if let Some(gw) = live.persona.gateway {
-        let oui = ["00:1b:17", "e0:23:ff", "74:83:c2", "00:0d:b9", "b4:fb:e4"][usize::from(key[0] % 5)];
+        let oui = ["00:1b:17", "e0:23:ff", "74:83:c2", "00:0d:b9", "b4:fb:e4"].get(usize::from(key[0] % 5)).copied().unwrap_or("00:1b:17");
         out.push((gw, format!("{oui}:{:02x}:{:02x}:{:02x}", key[1], key[2], key[3])));
     }
     if let (Some(own), std::net::IpAddr::V4(peer)) = (live.persona.ipv4, live.peer.ip()) {
