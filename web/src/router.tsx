@@ -41,8 +41,7 @@ const intel = createRoute({ getParentRoute: () => root, path: '/intel', componen
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    overview, live, attackers, attacker, sessions, session, credentials, reuse, files, fleet, decky, workers, settings, reference, identities, campaigns, topologies, life, intel,
-    overview, live, attackers, attacker, sessions, session, credentials, files, fleet, decky, workers, settings, reference, identities, identity, campaigns, campaign, topologies, life, intel,
+    overview, live, attackers, attacker, sessions, session, credentials, reuse, files, fleet, decky, workers, settings, reference, identities, identity, campaigns, campaign, topologies, life, intel,
   ]),
   defaultPreload: 'intent',
   defaultPendingMs: 150,

@@ -1,9 +1,7 @@
 //! Measures every figure the project claims and writes `BENCHMARKS.md` and `benchmarks.json`.
 //!
-//! `bench [AREA …]` with areas `footprint`, `record`, `live`, `api`, `decoys`, `fleet`; none: all of them. `api-mariadb` is
-//! measured when it is named. Figures that were not
-//! `bench [AREA …]` with areas `footprint`, `record`, `live`, `api`, `decoys`, `eyes`, `fleet`; none: all. Figures that were not
-//! `bench [AREA …]` with areas `footprint`, `record`, `live`, `api`, `decoys`, `fleet`, `mind`; none: all. Figures that were not
+//! `bench [AREA …]` with areas `footprint`, `record`, `live`, `api`, `decoys`, `eyes`, `mind`, `fleet`; none: all of them.
+//! `api-mariadb` is measured when it is named. Figures that were not
 //! measured in this run are kept from the last one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measuring program stops with the reason")]
 
@@ -43,6 +41,7 @@ async fn main() {
     }
     if is_wanted("eyes") {
         eyes::measure(&mut report).await;
+    }
     if is_wanted("mind") {
         mind::measure(&mut report).await;
     }
