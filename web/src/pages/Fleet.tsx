@@ -53,7 +53,6 @@ export function Fleet() {
     <main className="page" id="main" tabIndex={-1}>
       <header className="page-head">
         <div className="title"><h1>Fleet</h1></div>
-        <div className="actions"><FleetTools /></div>
         <div className="tools grow">
           <SearchField value={text} set={(v) => void navigate({ search: (s) => ({ ...s, q: v || undefined }), replace: true })} label="Search deckies" placeholder="A name, an address, a service, a system" />
           <div className="segment" role="group" aria-label="State">
@@ -61,6 +60,7 @@ export function Fleet() {
             {states.map(([state, n]) => <button key={state} type="button" aria-pressed={search.state === state} onClick={() => void navigate({ search: (s) => ({ ...s, state }) })}>{STATES[state]?.word ?? state} {count(n)}</button>)}
           </div>
         </div>
+        <div className="actions"><FleetTools /></div>
       </header>
       {q.error !== null && q.data === undefined ? <Failed error={q.error} retry={() => void q.refetch()} /> : q.data === undefined ? <div className="deckies"><div className="panel"><div className="body"><Ghosts /></div></div><div className="panel"><div className="body"><Ghosts /></div></div></div>
         : rows.length === 0 ? (text !== '' || search.state !== undefined ? <Empty title="No decky fits.">Search for less, or choose another state.</Empty>

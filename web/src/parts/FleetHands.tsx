@@ -63,7 +63,7 @@ function DeployForm({ close }: { close: () => void }) {
     <Modal title="Deploy deckies" onClose={close} className="wide">
       <div className="stack">
         <label className="stack"><span className="small muted">A configuration, TOML or INI. What is there already and unchanged is not touched.</span>
-          <textarea className="input mono" rows={12} spellCheck={false} value={text} onChange={(e) => setText(e.target.value)} aria-label="Configuration" />
+          <textarea className="input mono" rows={12} spellCheck={false} value={text} onChange={(e) => setText(e.target.value)} aria-label="Configuration" style={{ height: 'auto', padding: '8px 10px', lineHeight: 1.45 }} />
         </label>
         <label className="row small"><input type="checkbox" checked={replace} onChange={(e) => setReplace(e.target.checked)} /> Take away every decky that it does not name</label>
         {checked && (
