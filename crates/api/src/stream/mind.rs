@@ -1,7 +1,7 @@
 //! Streams of identities and campaigns: a picture first, then every change in order, each once. The database is read;
 //! the bus only says when.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bus::Subscription;
 use bytes::Bytes;
@@ -48,7 +48,7 @@ impl Level {
 /// One reader.
 pub(super) struct MindFollow {
     api: Api,
-    who: Who,
+    who: Arc<Who>,
     level: Level,
     wakes: Option<Subscription>,
     /// Id of the last change sent.
@@ -61,7 +61,7 @@ pub(super) struct MindFollow {
 }
 
 impl MindFollow {
-    pub(super) async fn begin(api: Api, who: Who, seat: Seat, level: Level, resume: Option<i64>) -> Self {
+    pub(super) async fn begin(api: Api, who: Arc<Who>, seat: Seat, level: Level, resume: Option<i64>) -> Self {
         // First the subscription, then the mark, then the picture: nothing can fall between.
         let wakes = api.bus().subscribe(level.pattern()).await.ok();
         let last = api.store().last_mind_event().await.unwrap_or(0);
