@@ -23,7 +23,7 @@ pub struct Scale {
 /// A strand of a deployment: three in five show nothing but that they came, one in five uses a tool that many use, the
 /// others are actors with one to six addresses and infrastructure of their own.
 fn strand(dice: &mut Dice, population: u64) -> Strand {
-    let mut out = Strand { events: 4, sessions: 1, ..Strand::default() };
+    let mut out = Strand::default();
     let actor = dice.below(population / 12 + 1);
     match dice.below(10) {
         0..=5 => {}
@@ -58,7 +58,8 @@ fn strand(dice: &mut Dice, population: u64) -> Strand {
 pub fn measure(count: usize) -> Scale {
     let mut dice = Dice::new(7);
     let population = count as u64;
-    let nodes: Vec<Node> = (0..count).map(|i| Node::new(((i as u128) << 64) | u128::from(dice.bits()), &strand(&mut dice, population), &[])).collect();
+    let nodes: Vec<Node> =
+        (0..count).map(|i| Node::new(((i as u128) << 64) | u128::from(dice.bits()), &strand(&mut dice, population), &[])).collect();
     let began = Instant::now();
     let mut clusters = Clusters::of(nodes);
     let from_nothing_s = began.elapsed().as_secs_f64();

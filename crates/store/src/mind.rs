@@ -173,7 +173,8 @@ pub struct MindWrite {
     pub events: Vec<(Micros, String, String, Value)>,
 }
 
-const OBSERVATION: &str = "o.uuid, o.attacker_ip, a.uuid, o.ordinal, o.identity_id, o.first_seen, o.last_seen, a.asn, a.country_code, o.evidence";
+const OBSERVATION: &str =
+    "o.uuid, o.attacker_ip, a.uuid, o.ordinal, o.identity_id, o.first_seen, o.last_seen, a.asn, a.country_code, o.evidence";
 const OBSERVATIONS: &str = "observations o LEFT JOIN attackers a ON a.ip = o.attacker_ip";
 const IDENTITY: &str = "uuid, schema_version, campaign_id, first_seen_at, last_seen_at, created_at, updated_at, confidence, observation_count, \
     ja3_hashes, hassh_hashes, payload_simhashes, c2_endpoints, merged_into_uuid, notes";
@@ -418,8 +419,9 @@ impl Store {
     async fn alive(&self, table: &'static str, columns: &str, count: &str, limit: i64, offset: i64) -> Result<(i64, Vec<Row>)> {
         let condition = format!("merged_into_uuid IS NULL AND {count} > 0");
         let total = Query::new(format!("SELECT COUNT(*) FROM {table} WHERE {condition}"));
-        let page =
-            Query::new(format!("SELECT {columns} FROM {table} WHERE {condition} ORDER BY {count} > 1 DESC, last_seen_at DESC, uuid LIMIT ? OFFSET ?"));
+        let page = Query::new(format!(
+            "SELECT {columns} FROM {table} WHERE {condition} ORDER BY {count} > 1 DESC, last_seen_at DESC, uuid LIMIT ? OFFSET ?"
+        ));
         let mut answers = self.db.read("listing", vec![total, page.bind(limit).bind(offset)]).await?.into_iter();
         let total = answers.next().and_then(|rows| rows.into_iter().next()).map_or(0, |mut row| row.int());
         Ok((total, answers.next().unwrap_or_default()))
@@ -487,8 +489,11 @@ impl Store {
         let uuids = || all.iter().map(|u| Arg::from(u.as_str()));
         let condition = format!("campaign_id IN ({}) AND merged_into_uuid IS NULL AND observation_count > 0", marks(all.len()));
         let total = Query::new(format!("SELECT COUNT(*) FROM attacker_identities WHERE {condition}")).bind_all(uuids());
-        let page = Query::new(format!("SELECT {IDENTITY} FROM attacker_identities WHERE {condition} ORDER BY first_seen_at, uuid LIMIT ? OFFSET ?"));
-        let mut answers = self.db.read("reading identities", vec![total, page.bind_all(uuids()).bind(limit).bind(offset)]).await?.into_iter();
+        let page = Query::new(format!(
+            "SELECT {IDENTITY} FROM attacker_identities WHERE {condition} ORDER BY first_seen_at, uuid LIMIT ? OFFSET ?"
+        ));
+        let mut answers =
+            self.db.read("reading identities", vec![total, page.bind_all(uuids()).bind(limit).bind(offset)]).await?.into_iter();
         let total = answers.next().and_then(|rows| rows.into_iter().next()).map_or(0, |mut row| row.int());
         Ok(Page { total, limit, offset, data: answers.next().unwrap_or_default().into_iter().map(identity).collect() })
     }
@@ -496,7 +501,8 @@ impl Store {
     /// Links among some observations.
     pub async fn identity_links(&self, observations: &[String]) -> Result<Vec<IdentityLinkRow>> {
         let queries = observations.chunks(500).map(|chunk| {
-            let sql = format!("SELECT a, b, kind, value, holders, weight, confidence FROM identity_links WHERE a IN ({})", marks(chunk.len()));
+            let sql =
+                format!("SELECT a, b, kind, value, holders, weight, confidence FROM identity_links WHERE a IN ({})", marks(chunk.len()));
             Query::new(sql).bind_all(chunk.iter().map(|u| u.as_str().into()))
         });
         let rows = self.db.read("reading links", queries.collect()).await?.into_iter().flatten();

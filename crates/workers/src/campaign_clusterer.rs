@@ -56,9 +56,12 @@ impl Lists {
     fn add(&mut self, strand: &Strand) {
         self.first = Some(self.first.map_or(strand.first, |f| f.min(strand.first)));
         self.last = Some(self.last.map_or(strand.last, |l| l.max(strand.last)));
-        for (to, from) in
-            [(&mut self.ja3, &strand.ja3), (&mut self.hassh, &strand.hassh), (&mut self.payloads, &strand.payloads), (&mut self.c2, &strand.c2)]
-        {
+        for (to, from) in [
+            (&mut self.ja3, &strand.ja3),
+            (&mut self.hassh, &strand.hassh),
+            (&mut self.payloads, &strand.payloads),
+            (&mut self.c2, &strand.c2),
+        ] {
             let room = LISTED.saturating_sub(to.len());
             to.extend(from.iter().take(room).cloned());
         }
@@ -125,7 +128,10 @@ impl Worker for CampaignClusterer {
                 write.events.push(view.assigned(*identity, new, old));
             }
             if let Some(direct) = book.of.get(identity)
-                && changes.iter().any(|c| matches!(c, Change::Formed { members, .. } if members.contains(identity)) || matches!(c, Change::Linked { member, .. } if member == identity))
+                && changes.iter().any(|c| {
+                    matches!(c, Change::Formed { members, .. } if members.contains(identity))
+                        || matches!(c, Change::Linked { member, .. } if member == identity)
+                })
             {
                 write.assigned.push((uuid(*identity), uuid(*direct)));
             }
@@ -208,7 +214,12 @@ impl View<'_> {
         for (group, entry) in &self.book.groups {
             let name = uuid(*group);
             let old = known.get(&name).cloned();
-            let mut row = old.clone().unwrap_or_else(|| CampaignRow { uuid: name, schema_version: 1, created_at: At(self.now), ..CampaignRow::default() });
+            let mut row = old.clone().unwrap_or_else(|| CampaignRow {
+                uuid: name,
+                schema_version: 1,
+                created_at: At(self.now),
+                ..CampaignRow::default()
+            });
             row.merged_into_uuid = entry.merged_into.map(uuid);
             if entry.merged_into.is_none() {
                 let members = self.book.all_members(*group);
@@ -282,7 +293,8 @@ impl View<'_> {
             }
             Change::Merged { winner, loser } => {
                 let (confidence, reason) = self.why(of_group(*loser));
-                let payload = json!({ "winner_uuid": uuid(*winner), "loser_uuid": uuid(*loser), "confidence": confidence, "reason": reason });
+                let payload =
+                    json!({ "winner_uuid": uuid(*winner), "loser_uuid": uuid(*loser), "confidence": confidence, "reason": reason });
                 (self.now, bus::topics::CAMPAIGN_MERGED.into(), uuid(*winner), payload)
             }
             Change::Unmerged { group, former } => {

@@ -177,7 +177,8 @@ fn push(source: &mut Source, key: u128, row: ObservationRow) {
 async fn sources(cx: &Cx, logs: &[LogRow]) -> Result<BTreeMap<String, Source>, Error> {
     let ips: BTreeSet<&str> = logs.iter().map(|log| log.attacker_ip.as_str()).filter(|ip| !ip.is_empty()).collect();
     let ips: Vec<String> = ips.into_iter().map(str::to_owned).collect();
-    let mut sources: BTreeMap<String, Source> = ips.iter().map(|ip| (ip.clone(), Source { address: Address::default(), keys: Vec::new(), asn: None })).collect();
+    let mut sources: BTreeMap<String, Source> =
+        ips.iter().map(|ip| (ip.clone(), Source { address: Address::default(), keys: Vec::new(), asn: None })).collect();
     for row in cx.store.observations_by_ip(&ips).await? {
         if let (Some(key), Some(source)) = (key_of(&row.uuid), sources.get_mut(&row.attacker_ip)) {
             push(source, key, row);
@@ -236,7 +237,8 @@ async fn write(
             _ => Vec::new(),
         })
         .collect();
-    let mut groups: BTreeSet<u128> = if state.fresh { BTreeSet::new() } else { touched.iter().filter_map(|k| state.book.group_of(*k)).collect() };
+    let mut groups: BTreeSet<u128> =
+        if state.fresh { BTreeSet::new() } else { touched.iter().filter_map(|k| state.book.group_of(*k)).collect() };
     groups.extend(own.iter().filter_map(|k| state.book.group_of(*k)));
     for change in changes {
         match change {
@@ -263,7 +265,10 @@ async fn write(
     let names: Vec<String> = groups.iter().copied().map(uuid).collect();
     let known: HashMap<String, IdentityRow> = cx.store.identities_by_uuid(&names).await?.into_iter().map(|r| (r.uuid.clone(), r)).collect();
 
-    let mut out = MindWrite { turn: (TURN, State::written(state.turn, state.cursor), State::written(state.turn + 1, cursor)), ..MindWrite::default() };
+    let mut out = MindWrite {
+        turn: (TURN, State::written(state.turn, state.cursor), State::written(state.turn + 1, cursor)),
+        ..MindWrite::default()
+    };
     for key in own.iter().chain(moved.difference(&own)) {
         let Some(seen) = seen.get(key) else { continue };
         let identity = state.book.of.get(key).copied().map(uuid);
@@ -289,7 +294,11 @@ async fn write(
         out.identities.push(identity_row(state, *group, row, &seen, now));
     }
     let told_of: BTreeSet<u128> = if state.fresh {
-        own.iter().chain(&moved).copied().chain(groups.iter().flat_map(|g| state.book.groups.get(g)).filter_map(|g| g.members.first().copied())).collect()
+        own.iter()
+            .chain(&moved)
+            .copied()
+            .chain(groups.iter().flat_map(|g| state.book.groups.get(g)).filter_map(|g| g.members.first().copied()))
+            .collect()
     } else {
         touched.clone()
     };
@@ -377,7 +386,10 @@ fn link_row(link: &Link, seen: &HashMap<u128, Seen>) -> IdentityLinkRow {
 /// Why a member is where it is, in words.
 fn reason(state: &State, member: u128) -> String {
     let link = state.clusters.links(member).iter().find(|l| l.a == member || l.b == member);
-    link.map_or_else(|| "seen for the first time".into(), |l| format!("shares a {} that {} hold", l.item.kind().as_str(), l.verdict.holders))
+    link.map_or_else(
+        || "seen for the first time".into(),
+        |l| format!("shares a {} that {} hold", l.item.kind().as_str(), l.verdict.holders),
+    )
 }
 
 fn told(state: &State, change: &Change, now: Micros) -> (Micros, String, String, Value) {

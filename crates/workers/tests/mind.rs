@@ -8,7 +8,8 @@ use insight::{
 use std::{collections::BTreeMap, path::Path};
 use store::{AnalystLinkRow, At, Config, Store};
 use workers::{
-    Cx, campaign_clusterer::CampaignClusterer, clusterer::Clusterer, profile::Profiler, record::Recorder, rehearse::rehearse, runner::Worker,
+    Cx, campaign_clusterer::CampaignClusterer, clusterer::Clusterer, profile::Profiler, record::Recorder, rehearse::rehearse,
+    runner::Worker,
 };
 
 const STORY: &str = "A04_nat";
@@ -158,7 +159,14 @@ async fn what_an_analyst_says_is_obeyed_and_taken_back() {
     world.identities(&mut clusterer).await;
     let before = world.division().await;
     let keys: Vec<String> = before.keys().cloned().collect();
-    let said = |same| AnalystLinkRow { level: "identity".into(), a: keys[0].clone(), b: keys[4].clone(), same, said_by: "me".into(), said_at: At::default() };
+    let said = |same| AnalystLinkRow {
+        level: "identity".into(),
+        a: keys[0].clone(),
+        b: keys[4].clone(),
+        same,
+        said_by: "me".into(),
+        said_at: At::default(),
+    };
     world.cx.store.say_link(&said(false)).await.unwrap();
     world.identities(&mut clusterer).await;
     let apart = world.division().await;

@@ -25,7 +25,13 @@ const HISTORY: i64 = 200;
 
 /// All routes of `/campaigns`.
 pub fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(events)).routes(routes!(say)).routes(routes!(one)).routes(routes!(members)).routes(routes!(evidence))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(events))
+        .routes(routes!(say))
+        .routes(routes!(one))
+        .routes(routes!(members))
+        .routes(routes!(evidence))
 }
 
 /// Operations, those of several actors first, then by when they were last seen. What was merged into another is left away.
@@ -53,7 +59,12 @@ async fn found(api: &Api, uuid: &str) -> Result<CampaignRow, Problem> {
 #[utoipa::path(get, path = "/campaigns/{uuid}/identities", operation_id = "campaignIdentities", tag = "campaigns", params(("uuid" = String, Path), Paging),
     responses((status = 200, body = Page<IdentityRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn members(State(api): State<Api>, _: Viewer, Path(uuid): Path<String>, Params(q): Params<Paging>) -> Result<Json<Page<IdentityRow>>, Problem> {
+async fn members(
+    State(api): State<Api>,
+    _: Viewer,
+    Path(uuid): Path<String>,
+    Params(q): Params<Paging>,
+) -> Result<Json<Page<IdentityRow>>, Problem> {
     let (limit, offset) = q.bounds()?;
     let row = found(&api, &uuid).await?;
     Ok(Json(api.store().campaign_identities(&row.uuid, limit, offset).await?))
@@ -138,6 +149,11 @@ pub struct CampaignStream {
     responses((status = 200, description = "text/event-stream", content_type = "text/event-stream"), (status = 401, body = Problem),
         (status = 429, description = "Too many streams of this account", body = Problem)),
     extensions(("x-role" = json!("stream"))))]
-async fn events(State(api): State<Api>, StreamViewer(who): StreamViewer, headers: HeaderMap, Params(q): Params<CampaignStream>) -> Result<Response, Problem> {
+async fn events(
+    State(api): State<Api>,
+    StreamViewer(who): StreamViewer,
+    headers: HeaderMap,
+    Params(q): Params<CampaignStream>,
+) -> Result<Response, Problem> {
     open_mind(&api, who, &headers, Level::Campaigns, q.last_event_id).await
 }

@@ -25,7 +25,13 @@ const HISTORY: i64 = 200;
 
 /// All routes of `/identities`.
 pub fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(events)).routes(routes!(say)).routes(routes!(one)).routes(routes!(members)).routes(routes!(evidence))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(events))
+        .routes(routes!(say))
+        .routes(routes!(one))
+        .routes(routes!(members))
+        .routes(routes!(evidence))
 }
 
 /// Actors, those seen from several addresses first, then by when they were last seen. What was merged into another is left away.
@@ -53,7 +59,12 @@ async fn found(api: &Api, uuid: &str) -> Result<IdentityRow, Problem> {
 #[utoipa::path(get, path = "/identities/{uuid}/observations", operation_id = "identityObservations", tag = "identities", params(("uuid" = String, Path), Paging),
     responses((status = 200, body = Page<ObservationRow>), (status = 404, body = Problem)),
     extensions(("x-role" = json!("viewer"))))]
-async fn members(State(api): State<Api>, _: Viewer, Path(uuid): Path<String>, Params(q): Params<Paging>) -> Result<Json<Page<ObservationRow>>, Problem> {
+async fn members(
+    State(api): State<Api>,
+    _: Viewer,
+    Path(uuid): Path<String>,
+    Params(q): Params<Paging>,
+) -> Result<Json<Page<ObservationRow>>, Problem> {
     let (limit, offset) = q.bounds()?;
     let row = found(&api, &uuid).await?;
     Ok(Json(api.store().identity_observations(&row.uuid, limit, offset).await?))
@@ -138,6 +149,11 @@ pub struct IdentityStream {
     responses((status = 200, description = "text/event-stream", content_type = "text/event-stream"), (status = 401, body = Problem),
         (status = 429, description = "Too many streams of this account", body = Problem)),
     extensions(("x-role" = json!("stream"))))]
-async fn events(State(api): State<Api>, StreamViewer(who): StreamViewer, headers: HeaderMap, Params(q): Params<IdentityStream>) -> Result<Response, Problem> {
+async fn events(
+    State(api): State<Api>,
+    StreamViewer(who): StreamViewer,
+    headers: HeaderMap,
+    Params(q): Params<IdentityStream>,
+) -> Result<Response, Problem> {
     open_mind(&api, who, &headers, Level::Identities, q.last_event_id).await
 }

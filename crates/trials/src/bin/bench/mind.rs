@@ -30,8 +30,10 @@ fn least(s: &Scores) -> f64 {
 }
 
 pub(crate) async fn measure(report: &mut Report) {
-    let mut names: Vec<String> =
-        std::fs::read_dir(dir()).unwrap().filter_map(|f| f.unwrap().file_name().into_string().unwrap().strip_suffix(".yaml").map(str::to_owned)).collect();
+    let mut names: Vec<String> = std::fs::read_dir(dir())
+        .unwrap()
+        .filter_map(|f| f.unwrap().file_name().into_string().unwrap().strip_suffix(".yaml").map(str::to_owned))
+        .collect();
     names.sort();
     let (mut fixtures, mut fixtures_reference) = (1.0_f64, 1.0_f64);
     let (mut identities, mut campaigns, mut worst) = (Vec::new(), Vec::new(), 1.0_f64);
@@ -57,7 +59,15 @@ pub(crate) async fn measure(report: &mut Report) {
     }
     let mean = |values: &[f64]| [mean_with_interval(values).0];
     let peer = |value: f64| format!("reference's rules {value:.3} (same run)");
-    report.add("mind.fixtures_least_of_all_metrics", &[fixtures], "", Direction::Higher, Some(1.0), Some(&peer(fixtures_reference)), "mind");
+    report.add(
+        "mind.fixtures_least_of_all_metrics",
+        &[fixtures],
+        "",
+        Direction::Higher,
+        Some(1.0),
+        Some(&peer(fixtures_reference)),
+        "mind",
+    );
     let old = peer(mean(&old_identities)[0]);
     report.add("mind.adversarial_identity_bcubed_f1", &mean(&identities), "", Direction::Higher, Some(0.97), Some(&old), "mind");
     let old = peer(mean(&old_campaigns)[0]);
@@ -66,7 +76,15 @@ pub(crate) async fn measure(report: &mut Report) {
 
     let sizes = [10_000, 100_000, 1_000_000].map(scale::measure);
     let slope = (sizes[2].from_nothing_s / sizes[1].from_nothing_s).log10();
-    report.add("mind.cluster_100k_s", &[sizes[1].from_nothing_s], "s", Direction::Lower, Some(2.0), Some("reference ≈ 1 h (4,000: 5.15 s, its square; baseline)"), "mind");
+    report.add(
+        "mind.cluster_100k_s",
+        &[sizes[1].from_nothing_s],
+        "s",
+        Direction::Lower,
+        Some(2.0),
+        Some("reference ≈ 1 h (4,000: 5.15 s, its square; baseline)"),
+        "mind",
+    );
     report.add("mind.cluster_1m_s", &[sizes[2].from_nothing_s], "s", Direction::Lower, Some(30.0), None, "mind");
     report.add("mind.cluster_1m_peak_mib", &[sizes[2].memory_mib], "MiB", Direction::Lower, Some(2048.0), None, "mind");
     report.add("mind.absorb_one_at_1m_p99_ms", &[sizes[2].absorb_p99_ms], "ms", Direction::Lower, Some(5.0), None, "mind");
