@@ -89,6 +89,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/attackers/{uuid}/behaviour": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an attacker does: doors tried and used, path, rhythm, phases, tools, what it let slip. */
+        get: operations["attackerBehaviour"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/attackers/{uuid}/commands": {
         parameters: {
             query?: never;
@@ -149,6 +166,23 @@ export interface paths {
         };
         /** Fingerprints of an attacker (JA3, JA4, HASSH, SYN, user agents), newest first; `payload` says which and where seen. */
         get: operations["attackerFingerprints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attackers/{uuid}/intel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What outside providers know of an attacker. 404 until somebody was asked. */
+        get: operations["attackerIntel"];
         put?: never;
         post?: never;
         delete?: never;
@@ -514,6 +548,43 @@ export interface paths {
         get?: never;
         /** Changes an account's role. Not the own one (403). All its tokens become void. */
         put: operations["setRole"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credential-reuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Secrets that were tried in more than one place, rare ones first: of one principal (`scope` `credential`), and the same
+         *     secret under several (`secret`).
+         */
+        get: operations["listCredentialReuse"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credential-reuse/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One finding: where the secret was tried, by whom, under which names. */
+        get: operations["getCredentialReuse"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1226,6 +1297,17 @@ export interface components {
             /** Format: int64 */
             count: number;
         };
+        /** @description What an attacker does, as far as it could be concluded from everything it did. */
+        BehaviourView: {
+            attacker_uuid: string;
+            /**
+             * @description `class` and `class_why`; `services_scanned`, `services_used`, `ports_scanned`, `scans`; `path`; `rhythm` (`median_s`,
+             *     `jitter`, `autocorrelation`, `beacon`) and `hours`; `phases` of the kill chain; `tools`, `user_agents`, `leaks`,
+             *     `mail_domains`, `names_asked`.
+             */
+            behaviour: Record<string, unknown>;
+            updated_at: components["schemas"]["At"];
+        };
         /** @description Extracted evidence: `fingerprint`, `ip_leak`, `url`. */
         BountyRow: {
             /** Format: int64 */
@@ -1452,6 +1534,31 @@ export interface components {
             /** @description Set: it was found to be this one. */
             merged_into_uuid?: string | null;
             notes?: string | null;
+        };
+        /** @description One provider's word. */
+        IntelPart: {
+            provider: string;
+            /** @description `malicious`, `suspicious`, `benign`, `unknown`; `None`: it says nothing of this address. */
+            verdict?: string | null;
+            /** @description What it said, in its own names. */
+            fields: Record<string, unknown>;
+            /** @description Why the last question failed; what it said before still stands. */
+            error?: string | null;
+            queried_at?: components["schemas"]["At"] | null;
+            failed_at?: components["schemas"]["At"] | null;
+        };
+        /** @description Everything known of a source. */
+        IntelRow: {
+            attacker_uuid: string;
+            /** Format: int64 */
+            schema_version: number;
+            /** @description The strongest verdict of all providers. */
+            aggregate_verdict?: string | null;
+            /** @description Why nobody was asked: `private address`, `an address of this host`. */
+            held_back?: string | null;
+            cached_at: components["schemas"]["At"];
+            expires_at: components["schemas"]["At"];
+            providers: components["schemas"]["IntelPart"][];
         };
         /** @description One recorded event. */
         LogRow: {
@@ -1917,6 +2024,46 @@ export interface components {
             }[];
         };
         /** @description One page of a list. */
+        Page_ReuseRow: {
+            /**
+             * Format: int64
+             * @description Rows that match in all, not only on this page.
+             */
+            total: number;
+            /** Format: int64 */
+            limit: number;
+            /** Format: int64 */
+            offset: number;
+            data: {
+                id: string;
+                /** @description `credential`: one principal with one secret; `secret`: the same secret under several principals. */
+                scope: string;
+                secret_sha256: string;
+                secret_kind: string;
+                /** @description Empty in the scope `secret`. */
+                principal?: string | null;
+                secret_printable?: string | null;
+                secret_b64?: string | null;
+                /**
+                 * Format: int64
+                 * @description Distinct pairs of decky and service.
+                 */
+                target_count: number;
+                /** Format: int64 */
+                attacker_count: number;
+                /** Format: int64 */
+                principal_count: number;
+                /**
+                 * Format: int64
+                 * @description 0 (everybody tries it) to 1000 (nobody else does).
+                 */
+                rarity: number;
+                first_seen: components["schemas"]["At"];
+                last_seen: components["schemas"]["At"];
+                updated_at: components["schemas"]["At"];
+            }[];
+        };
+        /** @description One page of a list. */
         Page_SessionRow: {
             /**
              * Format: int64
@@ -2004,6 +2151,54 @@ export interface components {
         ResetPassword: {
             /** @description At least 12 characters and at most 128 bytes. */
             new_password: string;
+        };
+        /** @description A finding with its parts; each list has at most 500. */
+        ReuseDetail: {
+            finding: components["schemas"]["ReuseRow"];
+            targets: components["schemas"]["ReuseTarget"][];
+            attackers: components["schemas"]["ReuseSource"][];
+            principals: string[];
+        };
+        /** @description A secret that was tried in more than one place. */
+        ReuseRow: {
+            id: string;
+            /** @description `credential`: one principal with one secret; `secret`: the same secret under several principals. */
+            scope: string;
+            secret_sha256: string;
+            secret_kind: string;
+            /** @description Empty in the scope `secret`. */
+            principal?: string | null;
+            secret_printable?: string | null;
+            secret_b64?: string | null;
+            /**
+             * Format: int64
+             * @description Distinct pairs of decky and service.
+             */
+            target_count: number;
+            /** Format: int64 */
+            attacker_count: number;
+            /** Format: int64 */
+            principal_count: number;
+            /**
+             * Format: int64
+             * @description 0 (everybody tries it) to 1000 (nobody else does).
+             */
+            rarity: number;
+            first_seen: components["schemas"]["At"];
+            last_seen: components["schemas"]["At"];
+            updated_at: components["schemas"]["At"];
+        };
+        /** @description Who tried it. */
+        ReuseSource: {
+            attacker_ip: string;
+            attacker_uuid?: string | null;
+            first_seen: components["schemas"]["At"];
+        };
+        /** @description Where a secret was tried. */
+        ReuseTarget: {
+            decky: string;
+            service: string;
+            first_seen: components["schemas"]["At"];
         };
         /**
          * @description What an account may do.
@@ -2452,6 +2647,35 @@ export interface operations {
             };
         };
     };
+    attackerBehaviour: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BehaviourView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     attackerCommands: {
         parameters: {
             query?: {
@@ -2584,6 +2808,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_BountyRow"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    attackerIntel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntelRow"];
                 };
             };
             404: {
@@ -3295,6 +3548,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCredentialReuse: {
+        parameters: {
+            query?: {
+                /** @description Only those on at least so many pairs of decky and service, 2 if absent. */
+                min_target_count?: number;
+                /** @description Only secrets of this kind: `plaintext`, `ntlmssp_v2`, … */
+                secret_kind?: string;
+                /** @description Rows of the page, 50 if absent. */
+                limit?: number;
+                /** @description Rows to skip. */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReuseRow"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCredentialReuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReuseDetail"];
                 };
             };
             404: {

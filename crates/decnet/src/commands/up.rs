@@ -6,7 +6,6 @@ use crate::{
     fleet_table::StoreTable,
     home, print,
 };
-use anyhow::Context;
 use bus::{Bus, keys::Keys, registry};
 use fleet::{DeckyState, DeckyStatus, DeployMode, Deployer, Plan};
 use serde_json::json;

@@ -52,10 +52,6 @@ impl Arg {
             _ => None,
         }
     }
-
-    pub(super) fn is_nil(&self) -> bool {
-        matches!(self, Self::Atom(b) if b.eq_ignore_ascii_case(b"NIL"))
-    }
 }
 
 /// What a command cannot be read for.

@@ -13,7 +13,7 @@ use std::{
 
 /// Where a server answers, and who may come in.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     pub ip: IpAddr,
     pub port: u16,
     pub host: String,
@@ -25,7 +25,7 @@ pub struct Place {
 
 impl Place {
     /// The words a probe may use in braces.
-    pub fn words(&self) -> [(&'static str, String); 8] {
+    pub(crate) fn words(&self) -> [(&'static str, String); 8] {
         [
             ("{user}", self.user.clone()),
             ("{password}", self.password.clone()),
@@ -43,7 +43,7 @@ impl Place {
 const CANDIDATES: u8 = 40;
 
 /// A running product with a decky for each service.
-pub struct Decoys {
+pub(crate) struct Decoys {
     child: Child,
     home: tempfile::TempDir,
     ready: Value,
@@ -51,7 +51,7 @@ pub struct Decoys {
 }
 
 impl Decoys {
-    pub fn up(scripts: &[Script]) -> Self {
+    pub(crate) fn up(scripts: &[Script]) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
@@ -92,7 +92,7 @@ impl Decoys {
     }
 
     /// The decky of this service whose product and version come nearest to what the genuine server is.
-    pub fn of(&self, service: &str, genuine: &str) -> Place {
+    pub(crate) fn of(&self, service: &str, genuine: &str) -> Place {
         let deckies = self.ready["deckies"].as_object().unwrap();
         let nearest = deckies.iter().filter(|(name, _)| name.starts_with(&format!("parity-{service}-"))).max_by_key(|(_, decky)| {
             let software = decky["persona"]["services"].as_array().into_iter().flatten().find(|s| s["name"] == service);
@@ -136,7 +136,7 @@ impl Drop for Decoys {
 }
 
 /// A host of namespaces whose files are this machine's under an overlay, with one genuine server.
-pub struct Genuine {
+pub(crate) struct Genuine {
     child: Child,
     root: tempfile::TempDir,
     space: String,
@@ -144,7 +144,7 @@ pub struct Genuine {
 }
 
 impl Genuine {
-    pub fn start(script: &Path, like: &Place) -> Self {
+    pub(crate) fn start(script: &Path, like: &Place) -> Self {
         static COUNT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let id = std::process::id();
@@ -207,7 +207,7 @@ impl Genuine {
         genuine
     }
 
-    pub fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
@@ -222,7 +222,7 @@ impl Drop for Genuine {
 }
 
 /// What the starting script says first, by its first line alone: product and version.
-pub fn version(script: &Path) -> String {
+pub(crate) fn version(script: &Path) -> String {
     let text = std::fs::read_to_string(script).unwrap_or_else(|e| panic!("{}: {e}", script.display()));
     let output = Command::new("bash").args(["-c", text.lines().next().unwrap_or_default()]).output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim().to_owned()

@@ -3,13 +3,13 @@
 use crate::lab::Place;
 use std::process::Command;
 
-pub struct Verdicts {
+pub(crate) struct Verdicts {
     pub genuine: String,
     pub ours: String,
 }
 
 /// Both verdicts: service, product, version, extra information, operating system.
-pub fn verdicts(ours: &Place, genuine: &Place) -> Verdicts {
+pub(crate) fn verdicts(ours: &Place, genuine: &Place) -> Verdicts {
     std::thread::scope(|both| {
         let theirs = both.spawn(|| verdict(genuine));
         Verdicts { ours: verdict(ours), genuine: theirs.join().unwrap() }

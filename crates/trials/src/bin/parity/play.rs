@@ -19,7 +19,7 @@ const MOST: usize = 1 << 20;
 /// Silence after which an answer counts as complete.
 const QUIET: Duration = Duration::from_millis(150);
 
-pub struct Result {
+pub(crate) struct Result {
     pub product: String,
     pub version: String,
     pub probes: usize,
@@ -27,7 +27,7 @@ pub struct Result {
     pub nmap: Option<Verdicts>,
 }
 
-pub struct Difference {
+pub(crate) struct Difference {
     pub probe: String,
     pub genuine: String,
     pub ours: String,
@@ -35,7 +35,7 @@ pub struct Difference {
 }
 
 /// All probes, some at a time.
-pub fn all(script: &Script, ours: &Place, genuine: &Place) -> Result {
+pub(crate) fn all(script: &Script, ours: &Place, genuine: &Place) -> Result {
     let next = Mutex::new(script.probes.iter());
     let different = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -14,7 +14,7 @@ fn percent(result: &Result) -> f64 {
     share
 }
 
-pub fn say(result: &Result, show: bool) {
+pub(crate) fn say(result: &Result, show: bool) {
     let nmap = result.nmap.as_ref().map_or("", |v| if v.ours == v.genuine { "nmap agrees" } else { "nmap DIFFERS" });
     println!("{:<28} {:>4}/{:<4} {:>6.2} %  {nmap}", result.version, result.probes - result.different.len(), result.probes, percent(result));
     if let Some(verdicts) = result.nmap.as_ref().filter(|v| v.ours != v.genuine) {
@@ -41,7 +41,7 @@ fn parting(a: &str, b: &str) -> (String, String) {
     (rest(a), rest(b))
 }
 
-pub fn write(results: &BTreeMap<String, Result>, whole: bool) {
+pub(crate) fn write(results: &BTreeMap<String, Result>, whole: bool) {
     if !whole {
         return;
     }

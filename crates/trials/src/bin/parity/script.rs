@@ -17,7 +17,7 @@
 use regex::bytes::Regex;
 use std::{collections::BTreeMap, path::Path};
 
-pub struct Script {
+pub(crate) struct Script {
     pub service: String,
     pub product: String,
     pub port: u16,
@@ -33,14 +33,14 @@ pub struct Script {
     pub knobs: Vec<(String, String)>,
 }
 
-pub struct Probe {
+pub(crate) struct Probe {
     pub name: String,
     pub steps: Vec<Step>,
     pub reason: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// Still with words in braces.
     Send(Vec<u8>),
     HalfClose,
@@ -51,7 +51,7 @@ pub enum Step {
     Run(String),
 }
 
-pub fn all(home: &Path) -> Vec<Script> {
+pub(crate) fn all(home: &Path) -> Vec<Script> {
     let mut found: Vec<_> = std::fs::read_dir(home)
         .unwrap()
         .filter_map(|e| {
