@@ -11,16 +11,41 @@ use crate::{Api, Problem};
 /// A wish for the fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    AddService { decky: String, service: String, config: BTreeMap<String, String> },
-    RemoveService { decky: String, service: String },
-    SetConfig { decky: String, service: String, config: BTreeMap<String, String> },
-    MutateEvery { decky: String, minutes: Option<u32> },
+    AddService {
+        decky: String,
+        service: String,
+        config: BTreeMap<String, String>,
+    },
+    RemoveService {
+        decky: String,
+        service: String,
+    },
+    SetConfig {
+        decky: String,
+        service: String,
+        config: BTreeMap<String, String>,
+    },
+    MutateEvery {
+        decky: String,
+        minutes: Option<u32>,
+    },
     /// `strategy`: `services`, `drift` or either.
-    Mutate { decky: String, strategy: Option<String> },
-    TearDown { decky: String },
+    Mutate {
+        decky: String,
+        strategy: Option<String>,
+    },
+    TearDown {
+        decky: String,
+    },
     /// Text of a file, TOML or INI.
-    Deploy { text: String, replace: bool, dry_run: bool },
-    Reconcile { repair: bool },
+    Deploy {
+        text: String,
+        replace: bool,
+        dry_run: bool,
+    },
+    Reconcile {
+        repair: bool,
+    },
 }
 
 /// Why a wish was not granted.

@@ -65,7 +65,8 @@ impl Hub {
 
     /// The patterns somebody listens to now.
     pub(crate) fn patterns(&self) -> Vec<String> {
-        let mut patterns: Vec<String> = self.readers.read().all.iter().filter(|r| r.alive.strong_count() > 0).map(|r| r.pattern.clone()).collect();
+        let mut patterns: Vec<String> =
+            self.readers.read().all.iter().filter(|r| r.alive.strong_count() > 0).map(|r| r.pattern.clone()).collect();
         patterns.sort();
         patterns.dedup();
         patterns
@@ -76,7 +77,8 @@ impl Hub {
             return Arc::clone(known);
         }
         let mut readers = self.readers.write();
-        let found: Arc<[Arc<Reader>]> = readers.all.iter().filter(|r| r.alive.strong_count() > 0 && subject::fits(&r.pattern, subject)).cloned().collect();
+        let found: Arc<[Arc<Reader>]> =
+            readers.all.iter().filter(|r| r.alive.strong_count() > 0 && subject::fits(&r.pattern, subject)).cloned().collect();
         if readers.fitting.len() >= REMEMBERED {
             readers.fitting.clear();
         }

@@ -99,7 +99,13 @@ impl Registry {
         KNOWN
             .iter()
             .map(|name| match last.get(name) {
-                None => WorkerStatus { name: (*name).to_owned(), status: "unknown".into(), last_heartbeat: None, seconds_since: None, heartbeat: None },
+                None => WorkerStatus {
+                    name: (*name).to_owned(),
+                    status: "unknown".into(),
+                    last_heartbeat: None,
+                    seconds_since: None,
+                    heartbeat: None,
+                },
                 Some((at, beat)) => {
                     let status = if beat.state == "stopped" {
                         "stopped"

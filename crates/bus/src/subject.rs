@@ -4,7 +4,9 @@
 pub const MAX_LEN: usize = 256;
 
 fn tokens_are_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_LEN && text.split('.').all(|t| !t.is_empty() && t.chars().all(|c| !c.is_whitespace() && !c.is_control()))
+    !text.is_empty()
+        && text.len() <= MAX_LEN
+        && text.split('.').all(|t| !t.is_empty() && t.chars().all(|c| !c.is_whitespace() && !c.is_control()))
 }
 
 /// Whether something may be published under `text`: no wildcards.
@@ -32,7 +34,11 @@ pub fn fits(pattern: &str, subject: &str) -> bool {
 
 /// Makes one token of free text: what may not stand in a token becomes `_`.
 pub fn token(text: &str) -> String {
-    let token: String = text.chars().take(128).map(|c| if c == '.' || c == '*' || c == '>' || c.is_whitespace() || c.is_control() { '_' } else { c }).collect();
+    let token: String = text
+        .chars()
+        .take(128)
+        .map(|c| if c == '.' || c == '*' || c == '>' || c.is_whitespace() || c.is_control() { '_' } else { c })
+        .collect();
     if token.is_empty() { "_".to_owned() } else { token }
 }
 

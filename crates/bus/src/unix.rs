@@ -43,18 +43,33 @@ const WAITING: usize = 4096;
 #[serde(rename_all = "snake_case")]
 enum Frame {
     /// First frame of a client.
-    Hello { name: String },
+    Hello {
+        name: String,
+    },
     /// The server wants to see that the client holds the key of its name.
-    Challenge { nonce: String },
+    Challenge {
+        nonce: String,
+    },
     /// The client's answer to it.
-    Proof { mac: String },
+    Proof {
+        mac: String,
+    },
     /// The server's answer to it.
     Welcome,
     /// The server's answer to a name or a subject that is not the client's.
-    Refused { why: String },
-    Subscribe { pattern: String },
-    Unsubscribe { pattern: String },
-    Publish { subject: String, payload: Value },
+    Refused {
+        why: String,
+    },
+    Subscribe {
+        pattern: String,
+    },
+    Unsubscribe {
+        pattern: String,
+    },
+    Publish {
+        subject: String,
+        payload: Value,
+    },
     Event(Message),
 }
 
@@ -284,7 +299,13 @@ enum Ended {
     Welcomed,
 }
 
-async fn attend(stream: UnixStream, (name, key): &(String, Option<Key>), hub: &Hub, asked: &mut mpsc::Receiver<Frame>, up: &AtomicBool) -> Ended {
+async fn attend(
+    stream: UnixStream,
+    (name, key): &(String, Option<Key>),
+    hub: &Hub,
+    asked: &mut mpsc::Receiver<Frame>,
+    up: &AtomicBool,
+) -> Ended {
     let mut framed = Framed::new(stream, codec());
     if framed.send(encode(&Frame::Hello { name: name.clone() })).await.is_err() {
         return Ended::Lost;
@@ -437,7 +458,9 @@ mod tests {
         for (name, key) in [("api", Some("profile")), ("cli", None), ("record", Some("record"))] {
             let mut raw = Framed::new(UnixStream::connect(&path).await.unwrap(), codec());
             raw.send(encode(&Frame::Hello { name: name.into() })).await.unwrap();
-            let Frame::Challenge { nonce } = serde_json::from_slice(&raw.next().await.unwrap().unwrap()).unwrap() else { panic!("no challenge") };
+            let Frame::Challenge { nonce } = serde_json::from_slice(&raw.next().await.unwrap().unwrap()).unwrap() else {
+                panic!("no challenge")
+            };
             let mac = key.map_or_else(String::new, |key| keys.key(key).proof(name, &nonce));
             raw.send(encode(&Frame::Proof { mac })).await.unwrap();
             let answer = raw.next().await.unwrap().unwrap();

@@ -123,7 +123,9 @@ impl Config {
             None => store::Config::Sqlite(data_dir.join("decnet.db")),
         };
         let listen = match env("DECNET_API_LISTEN") {
-            Some(text) => text.parse().map_err(|_| Wrong(format!("DECNET_API_LISTEN: {text:?} is not ADDRESS:PORT, such as 127.0.0.1:8080")))?,
+            Some(text) => {
+                text.parse().map_err(|_| Wrong(format!("DECNET_API_LISTEN: {text:?} is not ADDRESS:PORT, such as 127.0.0.1:8080")))?
+            }
             None => file.api.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
         };
         Ok(Self {
@@ -165,7 +167,8 @@ fn intel(section: IntelSection, env: &impl Fn(&str) -> Option<String>) -> Result
         Some("false" | "0" | "no") => false,
         Some(other) => return Err(Wrong(format!("DECNET_INTEL_ENABLED: {other:?} is neither true nor false"))),
     };
-    let named = env("DECNET_INTEL_PROVIDERS").map(|list| list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
+    let named = env("DECNET_INTEL_PROVIDERS")
+        .map(|list| list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
     let providers: Vec<String> = named.or(section.providers).unwrap_or(defaults.providers);
     if let Some(unknown) = providers.iter().find(|name| !workers::enrich::NAMES.contains(&name.as_str())) {
         return Err(Wrong(format!("there is no intelligence provider {unknown:?} (there are: {})", workers::enrich::NAMES.join(", "))));

@@ -27,7 +27,8 @@ pub(crate) fn hand_over(config: &Config) -> anyhow::Result<()> {
     for name in ["run", "spool", "artifacts", "transcripts", "memory", "secret", "decnet.db", "decnet.db-wal", "decnet.db-shm"] {
         let path = config.data_dir.join(name);
         if fs::symlink_metadata(&path).is_ok_and(|meta| meta.uid() == 0 && !meta.is_symlink()) {
-            std::os::unix::fs::lchown(&path, Some(owner.uid()), Some(owner.gid())).with_context(|| format!("cannot hand over {}", path.display()))?;
+            std::os::unix::fs::lchown(&path, Some(owner.uid()), Some(owner.gid()))
+                .with_context(|| format!("cannot hand over {}", path.display()))?;
         }
     }
     Ok(())
@@ -57,7 +58,12 @@ pub(crate) fn secret(config: &Config) -> anyhow::Result<[u8; 32]> {
 fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let new = path.with_extension("new");
     let _leftover = fs::remove_file(&new);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).with_context(|| format!("cannot write {}", new.display()))?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .with_context(|| format!("cannot write {}", new.display()))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::hard_link(&new, path).with_context(|| format!("cannot make {}", path.display()))?;

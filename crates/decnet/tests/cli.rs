@@ -53,7 +53,22 @@ fn a_plan_can_be_read_without_a_running_fleet() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["up", "deploy", "teardown", "status", "decky", "reconcile", "services", "archetypes", "distros", "api", "worker", "user", "completions", "man"] {
+    for command in [
+        "up",
+        "deploy",
+        "teardown",
+        "status",
+        "decky",
+        "reconcile",
+        "services",
+        "archetypes",
+        "distros",
+        "api",
+        "worker",
+        "user",
+        "completions",
+        "man",
+    ] {
         let out = Command::new(env!("CARGO_BIN_EXE_decnet")).args([command, "--help"]).output().unwrap();
         assert!(out.status.success() && out.stdout.len() > 100, "{command}");
     }
@@ -103,13 +118,24 @@ fn a_service_is_installed_below_a_root_hardened_and_taken_away() {
     let at = |path: &str| dir.path().join(path);
     let read = |path: &str| std::fs::read_to_string(at(path)).unwrap();
     assert!(read("etc/passwd").contains("decnet:x:") && at("var/lib/decnet/run").is_dir() && at("etc/decnet/decnet.toml").is_file());
-    let units: Vec<String> = std::fs::read_dir(at("etc/systemd/system")).unwrap().flatten().map(|f| f.file_name().into_string().unwrap()).filter(|n| n.ends_with(".service")).collect();
+    let units: Vec<String> = std::fs::read_dir(at("etc/systemd/system"))
+        .unwrap()
+        .flatten()
+        .map(|f| f.file_name().into_string().unwrap())
+        .filter(|n| n.ends_with(".service"))
+        .collect();
     assert!(units.len() >= 7 && units.contains(&"decnet-record.service".to_owned()), "{units:?}");
-    let filled = |unit: &String| read(&format!("etc/systemd/system/{unit}")).split('@').skip(1).all(|rest| !rest.starts_with(char::is_uppercase));
+    let filled =
+        |unit: &String| read(&format!("etc/systemd/system/{unit}")).split('@').skip(1).all(|rest| !rest.starts_with(char::is_uppercase));
     assert!(units.iter().all(filled), "every word is filled in");
-    for unit in units.iter().filter(|unit| !["decnet-fleet.service", "decnet-sniffer.service", "decnet-prober.service"].contains(&unit.as_str())) {
+    for unit in
+        units.iter().filter(|unit| !["decnet-fleet.service", "decnet-sniffer.service", "decnet-prober.service"].contains(&unit.as_str()))
+    {
         let path = at("etc/systemd/system").join(unit);
-        let Some(out) = host("systemd-analyze", &["security", "--offline=true", "--no-pager", "--threshold=20", path.to_str().unwrap()]) else { continue };
+        let Some(out) = host("systemd-analyze", &["security", "--offline=true", "--no-pager", "--threshold=20", path.to_str().unwrap()])
+        else {
+            continue;
+        };
         assert!(out.status.success(), "{unit}: {}", String::from_utf8_lossy(&out.stdout).lines().last().unwrap_or_default());
     }
     assert!(read("etc/systemd/system/decnet-fleet.service").contains("CapabilityBoundingSet=CAP_NET_ADMIN"));

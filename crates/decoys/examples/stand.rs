@@ -17,7 +17,8 @@ async fn main() {
         .into_iter()
         .filter_map(|name| std::env::var(format!("{}_EMAIL_SEED", name.to_uppercase())).ok().map(|d| (name.to_owned(), d.into())))
         .collect();
-    let places = Places { spool: place("spool"), artifacts: place("artifacts"), transcripts: place("transcripts"), state: place("state"), seeds };
+    let places =
+        Places { spool: place("spool"), artifacts: place("artifacts"), transcripts: place("transcripts"), state: place("state"), seeds };
     let stage = Stage::open(&places, Limits::default()).unwrap();
     let mut doors = Vec::new();
     let mut sockets: Vec<OwnedFd> = Vec::new();

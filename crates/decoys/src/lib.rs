@@ -25,8 +25,18 @@ pub use decoy::{Answerer, Decoy, Dialogue, Door, Heard, Knob, KnobKind, Reply, S
 
 /// Every decoy there is, alphabetical. The catalogue, the dashboard's form and the fleet's port plan
 /// are all read from it.
-pub static ALL: &[&Decoy] =
-    &[&ftp::FTP, &http::HTTP, &http::HTTPS, &imap::IMAP, &mysql::MYSQL, &pop3::POP3, &redis::REDIS, &smtp::SMTP, &ssh::SSH, &telnet::TELNET];
+pub static ALL: &[&Decoy] = &[
+    &ftp::FTP,
+    &http::HTTP,
+    &http::HTTPS,
+    &imap::IMAP,
+    &mysql::MYSQL,
+    &pop3::POP3,
+    &redis::REDIS,
+    &smtp::SMTP,
+    &ssh::SSH,
+    &telnet::TELNET,
+];
 
 /// The decoy called `name`.
 pub fn find(name: &str) -> Option<&'static Decoy> {

@@ -176,7 +176,8 @@ fn parse(given: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
                     "--state" => state = Some(value.into()),
                     "--seed" => {
                         let text = value.into_string().map_err(|_| "--seed takes NAME=DIR")?;
-                        let (name, dir) = text.split_once('=').filter(|(n, d)| !n.is_empty() && !d.is_empty()).ok_or("--seed takes NAME=DIR")?;
+                        let (name, dir) =
+                            text.split_once('=').filter(|(n, d)| !n.is_empty() && !d.is_empty()).ok_or("--seed takes NAME=DIR")?;
                         seeds.insert(name.to_owned(), PathBuf::from(dir));
                     }
                     "--uid" => uid = number(&value)?,

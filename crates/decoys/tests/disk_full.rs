@@ -36,7 +36,8 @@ async fn capture_goes_on_then_waits_and_nothing_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let place = |name: &str| dir.path().join(name);
     let spool = place("spool");
-    let places = Places { spool: spool.clone(), artifacts: place("a"), transcripts: place("t"), state: place("s"), seeds: Default::default() };
+    let places =
+        Places { spool: spool.clone(), artifacts: place("a"), transcripts: place("t"), state: place("s"), seeds: Default::default() };
     let stage = Stage::with_table(&places, Limits { backlog: 20_000, ..Limits::default() }, TABLE).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();

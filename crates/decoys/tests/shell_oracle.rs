@@ -7,7 +7,12 @@
 
 mod shell_world;
 
-use std::{fmt::Write as _, fs, path::Path, process::{Command, Stdio}};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 const LINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts/shell/lines.txt");
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts/shell/lines.golden");
@@ -25,7 +30,11 @@ fn lines() -> Vec<String> {
 /// `\n` between commands is a newline only where a here-document or a `\n` outside quotes is meant: the
 /// lines that use it begin such a thing with `<<`.
 fn unline(l: &str) -> String {
-    let l = if l.contains("<<E") || l.contains("<<'E") || l.contains("<<-E") { l.replace("\\n", "\n").replace("\\t", "\t") } else { l.to_owned() };
+    let l = if l.contains("<<E") || l.contains("<<'E") || l.contains("<<-E") {
+        l.replace("\\n", "\n").replace("\\t", "\t")
+    } else {
+        l.to_owned()
+    };
     l.replace('\u{1}', "\\\n").replace('\u{2}', "\\;")
 }
 

@@ -27,8 +27,13 @@ impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let place = |name: &str| dir.path().join(name);
-        let places =
-            Places { spool: place("spool/0"), artifacts: place("artifacts"), transcripts: place("transcripts"), state: place("state"), seeds: Default::default() };
+        let places = Places {
+            spool: place("spool/0"),
+            artifacts: place("artifacts"),
+            transcripts: place("transcripts"),
+            state: place("state"),
+            seeds: Default::default(),
+        };
         let stage = Stage::open(&places, Limits::default()).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();

@@ -168,8 +168,13 @@ impl World {
 
     fn at(dir: tempfile::TempDir, limits: Limits) -> Self {
         let place = |name: &str| dir.path().join(name);
-        let places =
-            Places { spool: place("spool/0"), artifacts: place("artifacts"), transcripts: place("transcripts"), state: place("state"), seeds: Default::default() };
+        let places = Places {
+            spool: place("spool/0"),
+            artifacts: place("artifacts"),
+            transcripts: place("transcripts"),
+            state: place("state"),
+            seeds: Default::default(),
+        };
         let stage = Stage::with_table(&places, limits, TABLE).unwrap();
         let tcp = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (plain, tls, side, udp) = (tcp(), tcp(), tcp(), UdpSocket::bind("127.0.0.1:0").unwrap());

@@ -40,26 +40,51 @@ const CLIENTS: usize = 16;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Ask {
-    Deploy { plan: Box<Plan>, replace: bool },
-    Teardown { which: Which },
+    Deploy {
+        plan: Box<Plan>,
+        replace: bool,
+    },
+    Teardown {
+        which: Which,
+    },
     Status,
     /// Makes record, table and network agree; `repair` acts on the network too.
-    Reconcile { #[serde(default)] repair: bool },
+    Reconcile {
+        #[serde(default)]
+        repair: bool,
+    },
     /// Changes one decky while it runs.
-    Edit { name: String, edit: Edit },
+    Edit {
+        name: String,
+        edit: Edit,
+    },
     /// Lets deckies change that are due or named.
-    Mutate { ask: MutateAsk },
+    Mutate {
+        ask: MutateAsk,
+    },
 }
 
 /// What the fleet answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Answer {
-    Report { report: DeployReport },
-    Status { deckies: Vec<DeckyStatus> },
-    Reconciled { report: Reconciled },
-    Mutated { report: MutateReport },
-    Error { message: String, #[serde(default)] kind: Kind },
+    Report {
+        report: DeployReport,
+    },
+    Status {
+        deckies: Vec<DeckyStatus>,
+    },
+    Reconciled {
+        report: Reconciled,
+    },
+    Mutated {
+        report: MutateReport,
+    },
+    Error {
+        message: String,
+        #[serde(default)]
+        kind: Kind,
+    },
 }
 
 /// What an error is about, for those who answer others.
@@ -198,7 +223,9 @@ async fn obey(ask: Ask, deployer: &Deployer) -> Answer {
         Ask::Deploy { plan, replace } => deployer.deploy(&plan, DeployMode { replace }).await,
         Ask::Teardown { which } => deployer.teardown(which).await,
         Ask::Edit { name, edit } => deployer.edit(&name, &edit).await,
-        Ask::Reconcile { repair } => return deployer.reconcile(repair).await.map_or_else(|e| said(&e), |report| Answer::Reconciled { report }),
+        Ask::Reconcile { repair } => {
+            return deployer.reconcile(repair).await.map_or_else(|e| said(&e), |report| Answer::Reconciled { report });
+        }
         Ask::Mutate { ask } => {
             let now = Micros::of(SystemTime::now());
             return deployer.mutate(&ask, now).await.map_or_else(|e| said(&e), |report| Answer::Mutated { report });

@@ -323,16 +323,10 @@ impl Deployer {
                 let accounts = own.accounts.clone();
                 let persona = persona::with_knobs(own, &accounts, planned);
                 let link = link_name(&tag(&self.settings), &planned.name, &mut links);
-                work.kept.insert(planned.name.clone(), Kept {
-                    plan: planned.clone(),
-                    persona,
-                    accounts,
-                    link,
-                    since: now,
-                    mutated: None,
-                    mutate_asked: None,
-                    mutations: 0,
-                });
+                work.kept.insert(
+                    planned.name.clone(),
+                    Kept { plan: planned.clone(), persona, accounts, link, since: now, mutated: None, mutate_asked: None, mutations: 0 },
+                );
             }
             if old.is_some() {
                 report.changed.push(planned.name.clone())
@@ -352,8 +346,7 @@ impl Deployer {
         }
         // A socket in a namespace that nobody can reach any more is no door.
         let links: Vec<String> = names.iter().filter_map(|n| fleet.state.deckies.get(n)).map(|k| k.link.clone()).collect();
-        let there: HashSet<String> =
-            self.runtime.inspect(&ground, &links).await?.into_iter().filter(|f| f.there).map(|f| f.link).collect();
+        let there: HashSet<String> = self.runtime.inspect(&ground, &links).await?.into_iter().filter(|f| f.there).map(|f| f.link).collect();
         let mut spots = Vec::new();
         let mut keep: Vec<Vec<Arc<Door>>> = Vec::new();
         for name in names {

@@ -25,8 +25,8 @@ mod market;
 pub mod os;
 pub mod persona;
 pub mod plan;
-mod record;
 pub mod reconcile;
+mod record;
 pub mod runtime;
 pub mod state;
 
@@ -36,6 +36,6 @@ pub use deployer::{Deployer, Edit, MutateAsk, MutateReport, Mutated, Settings, S
 pub use error::Error;
 pub use hands::{Dirs, Face, Hands, Health};
 pub use plan::{Network, Plan, Planned, PlannedService, Table};
-pub use record::{DeckyState, DeckyStatus, DeployMode, DeployReport, FleetRow, FleetTable, NoTable, ServiceStatus, Which};
 pub use reconcile::Reconciled;
+pub use record::{DeckyState, DeckyStatus, DeployMode, DeployReport, FleetRow, FleetTable, NoTable, ServiceStatus, Which};
 pub use runtime::RuntimeKind;

@@ -165,11 +165,18 @@ mod tests {
 
     #[test]
     fn only_what_differs_on_this_host_changes() {
-        let wanted = vec![row("me", "a", "running"), row("me", "b", "failed"), row("me", "c", "running"), row("me", "d", "unknown"), row("me", "e", "unknown")];
+        let wanted = vec![
+            row("me", "a", "running"),
+            row("me", "b", "failed"),
+            row("me", "c", "running"),
+            row("me", "d", "unknown"),
+            row("me", "e", "unknown"),
+        ];
         let mut old_c = row("me", "c", "running");
         old_c.decky_ip = Some("10.0.0.1".into());
         old_c.updated_at = Micros(0);
-        let table = vec![row("me", "b", "running"), old_c, row("me", "d", "running"), row("me", "gone", "running"), row("other", "x", "running")];
+        let table =
+            vec![row("me", "b", "running"), old_c, row("me", "d", "running"), row("me", "gone", "running"), row("other", "x", "running")];
         assert_eq!(
             compare("me", wanted.clone(), table),
             [

@@ -29,7 +29,16 @@ impl Engine {
         }
         let at = |name: &str| dir.join(name).display().to_string();
         let child = Command::new("dockerd")
-            .args(["--data-root", &at("data"), "--exec-root", &at("exec"), "-H", &format!("unix://{}", at("docker.sock")), "-p", &at("pid")])
+            .args([
+                "--data-root",
+                &at("data"),
+                "--exec-root",
+                &at("exec"),
+                "-H",
+                &format!("unix://{}", at("docker.sock")),
+                "-p",
+                &at("pid"),
+            ])
             .args(["--bridge=none", "--iptables=false", "--storage-driver=vfs"])
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(dir.join("log")).unwrap())
@@ -47,7 +56,14 @@ impl Engine {
         self.dir.join("docker.sock")
     }
     fn try_docker(&self, command: &str) -> bool {
-        Command::new("sh").arg("-c").arg(format!("docker -H unix://{} {command}", self.socket().display())).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("docker -H unix://{} {command}", self.socket().display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
     }
     fn docker(&self, command: &str) -> String {
         sh(&format!("docker -H unix://{} {command}", self.socket().display()))
@@ -132,7 +148,10 @@ fn containers_stand_and_answer_as_native_deckies_do() {
         for name in names.lines() {
             let is: serde_json::Value = serde_json::from_str(&engine.docker(&format!("inspect {name}"))).unwrap();
             let host = &is[0]["HostConfig"];
-            assert_eq!((host["ReadonlyRootfs"].as_bool(), host["CapDrop"][0].as_str(), host["SecurityOpt"][0].as_str()), (Some(true), Some("ALL"), Some("no-new-privileges")));
+            assert_eq!(
+                (host["ReadonlyRootfs"].as_bool(), host["CapDrop"][0].as_str(), host["SecurityOpt"][0].as_str()),
+                (Some(true), Some("ALL"), Some("no-new-privileges"))
+            );
             assert!(host["Memory"].as_u64().unwrap() > 0 && host["PidsLimit"].as_u64().unwrap() > 0 && host["Privileged"] == false);
             assert_ne!(is[0]["Config"]["User"], "");
             assert!(is[0]["Config"]["Labels"]["decnet.fleet"].is_string());

@@ -6,8 +6,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 pub mod agents;
-pub mod behaviour;
 pub mod baseline;
+pub mod behaviour;
 pub mod campaign;
 pub mod cluster;
 pub mod commonness;

@@ -202,6 +202,8 @@ impl Follower {
             match record::front(front) {
                 Front::Record(payload) => return Ok(Next::Record(HEADER + payload.len())),
                 Front::Short(more) if whole => need = more,
+                // Being written at this moment: looking further on would take the record for damage once it is whole.
+                Front::Short(_) if !closed => return Ok(Next::End),
                 Front::Short(_) | Front::Damaged => break,
             }
         }

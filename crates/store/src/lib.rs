@@ -41,19 +41,19 @@ pub mod topologies;
 mod users;
 pub mod words;
 
+pub use behaviour::BehaviourRow;
 use db::Db;
+pub use intel::{IntelPart, IntelRow, Unasked};
 pub use mind::{
     AnalystLinkRow, CampaignLinkRow, CampaignRow, IdentityLinkRow, IdentityRow, MindEventRow, MindWrite, ObservationRow, Share,
 };
 pub use orchestrator::OrchestratorEventRow;
-pub use behaviour::BehaviourRow;
-pub use intel::{IntelPart, IntelRow, Unasked};
 pub use reuse::{ReuseDetail, ReuseGroup, ReuseQuery, ReuseRow, ReuseSource, ReuseTarget, Touch, Use};
 pub use rows::*;
 pub use running::{DeckySource, RunningDecky};
+use std::{fmt, path::PathBuf, sync::Arc};
 pub use swarm::{DeckyShardRow, SwarmHostRow};
 pub use topologies::{LanRow, TopologyDeckyRow, TopologyEdgeRow, TopologyRow};
-use std::{fmt, path::PathBuf, sync::Arc};
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]

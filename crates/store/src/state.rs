@@ -31,8 +31,14 @@ impl Store {
             })
             .collect();
         statements.insert(0, Query::new("DELETE FROM attacker_tags"));
-        for table in ["attacker_behaviour", "credential_targets", "credential_sources", "credential_reuse", "attacker_intel_providers", "attacker_intel"]
-        {
+        for table in [
+            "attacker_behaviour",
+            "credential_targets",
+            "credential_sources",
+            "credential_reuse",
+            "attacker_intel_providers",
+            "attacker_intel",
+        ] {
             statements.push(Query::new(format!("DELETE FROM {table}")));
         }
         // Ids of credentials may begin anew, so what was read of them is forgotten.

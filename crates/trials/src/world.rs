@@ -68,7 +68,7 @@ impl World {
             args,
             env,
             child,
-            client: reqwest::Client::new(),
+            client: web_client(),
             url: ready["url"].as_str().unwrap().to_owned(),
             password: ready["password"].as_str().unwrap_or_default().to_owned(),
             token: String::new(),
@@ -299,6 +299,12 @@ impl Drop for World {
             tail.iter().rev().for_each(|line| eprintln!("{line}"));
         }
     }
+}
+
+/// A client for the API. It is built with TLS, which wants its arithmetic chosen; only the first choice of a process counts.
+pub fn web_client() -> reqwest::Client {
+    let _chosen = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 /// The unprivileged player must be able to walk through the directory.

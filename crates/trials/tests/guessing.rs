@@ -57,7 +57,7 @@ async fn nmap_sees_the_planned_ports_and_genuine_products() {
     let (second, _, _) = world.find("ftp");
     let patience = Duration::from_secs(400);
     let everything = ["-n", "-Pn", "-p-", "-T4", "--min-rate", "8000", "-oX", "-", &first, &second];
-    let likely = [&["-n", "-Pn", "-sV", "--top-ports", "1500", "-T4", "-oX", "-"][..], &ips].concat();
+    let likely = [&["-n", "-Pn", "-sV", "-p", "1-1500,3306,5432,5900,6379,8000-8100,27017", "-T4", "-oX", "-"][..], &ips].concat();
     let all = visitor.run_with("nmap", &everything, b"", patience).await.ok();
     let report = visitor.run_with("nmap", &likely, b"", patience).await.ok();
     let open = nmap::open(&report);

@@ -14,7 +14,8 @@ fn root() -> PathBuf {
 /// Normal dependencies of each room, by package name.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let out = Command::new(cargo).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root()).output().unwrap();
+    let out =
+        Command::new(cargo).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root()).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     metadata["packages"]
@@ -78,11 +79,16 @@ fn only_the_store_knows_sql() {
 #[test]
 fn the_face_cannot_reach_database_or_network_clients() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let out = Command::new(cargo).args(["tree", "-p", "decoys", "-e", "normal", "--prefix", "none", "--offline"]).current_dir(root()).output().unwrap();
+    let out = Command::new(cargo)
+        .args(["tree", "-p", "decoys", "-e", "normal", "--prefix", "none", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let linked: BTreeSet<String> =
         String::from_utf8_lossy(&out.stdout).lines().filter_map(|l| l.split_whitespace().next().map(str::to_owned)).collect();
-    for banned in ["store", "bus", "api", "workers", "fleet", "sqlx", "rusqlite", "reqwest", "hyper", "bollard", "async-nats", "rtnetlink"] {
+    for banned in ["store", "bus", "api", "workers", "fleet", "sqlx", "rusqlite", "reqwest", "hyper", "bollard", "async-nats", "rtnetlink"]
+    {
         assert!(!linked.contains(banned), "decoy links {banned}");
     }
 }

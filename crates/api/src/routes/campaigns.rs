@@ -118,7 +118,14 @@ async fn say(State(api): State<Api>, Admin(who): Admin, Body(said): Body<SayCamp
     }
     match said.same {
         Some(same) => {
-            let link = AnalystLinkRow { level: "campaign".into(), a: said.a, b: said.b, same, said_by: who.username.clone(), said_at: At(api.now()) };
+            let link = AnalystLinkRow {
+                level: "campaign".into(),
+                a: said.a,
+                b: said.b,
+                same,
+                said_by: who.username.clone(),
+                said_at: At(api.now()),
+            };
             api.store().say_link(&link).await?;
         }
         None => api.store().unsay_link("campaign", &said.a, &said.b).await?,

@@ -175,7 +175,12 @@ pub struct NewService {
 #[utoipa::path(post, path = "/deckies/{id}/services", operation_id = "addDeckyService", tag = "deckies", params(("id" = String, Path)),
     request_body = NewService, responses((status = 200, body = FleetReport), (status = 404, body = Problem), (status = 409, body = Problem),
     (status = 422, body = Problem), (status = 503, body = Problem)), extensions(("x-role" = json!("admin"))))]
-async fn add_service(State(api): State<Api>, _: Admin, Path(id): Path<String>, Body(new): Body<NewService>) -> Result<Json<FleetReport>, Problem> {
+async fn add_service(
+    State(api): State<Api>,
+    _: Admin,
+    Path(id): Path<String>,
+    Body(new): Body<NewService>,
+) -> Result<Json<FleetReport>, Problem> {
     hands::ask(&api, Wish::AddService { decky: here(&id)?, service: new.service, config: new.config }).await.map(Json)
 }
 
@@ -183,7 +188,11 @@ async fn add_service(State(api): State<Api>, _: Admin, Path(id): Path<String>, B
 #[utoipa::path(delete, path = "/deckies/{id}/services/{service}", operation_id = "removeDeckyService", tag = "deckies",
     params(("id" = String, Path), ("service" = String, Path)), responses((status = 200, body = FleetReport), (status = 404, body = Problem),
     (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)), extensions(("x-role" = json!("admin"))))]
-async fn remove_service(State(api): State<Api>, _: Admin, Path((id, service)): Path<(String, String)>) -> Result<Json<FleetReport>, Problem> {
+async fn remove_service(
+    State(api): State<Api>,
+    _: Admin,
+    Path((id, service)): Path<(String, String)>,
+) -> Result<Json<FleetReport>, Problem> {
     hands::ask(&api, Wish::RemoveService { decky: here(&id)?, service }).await.map(Json)
 }
 
@@ -199,7 +208,12 @@ pub struct ServiceConfig {
 #[utoipa::path(put, path = "/deckies/{id}/services/{service}/config", operation_id = "configureDeckyService", tag = "deckies",
     params(("id" = String, Path), ("service" = String, Path)), request_body = ServiceConfig, responses((status = 200, body = FleetReport),
     (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)), extensions(("x-role" = json!("admin"))))]
-async fn configure(State(api): State<Api>, _: Admin, Path((id, service)): Path<(String, String)>, Body(new): Body<ServiceConfig>) -> Result<Json<FleetReport>, Problem> {
+async fn configure(
+    State(api): State<Api>,
+    _: Admin,
+    Path((id, service)): Path<(String, String)>,
+    Body(new): Body<ServiceConfig>,
+) -> Result<Json<FleetReport>, Problem> {
     hands::ask(&api, Wish::SetConfig { decky: here(&id)?, service, config: new.config }).await.map(Json)
 }
 
@@ -216,7 +230,12 @@ pub struct Mutate {
 #[utoipa::path(post, path = "/deckies/{id}/mutate", operation_id = "mutateDecky", tag = "deckies", params(("id" = String, Path)),
     request_body = Mutate, responses((status = 200, body = FleetReport), (status = 404, body = Problem), (status = 422, body = Problem),
     (status = 503, body = Problem)), extensions(("x-role" = json!("admin"))))]
-async fn mutate(State(api): State<Api>, Admin(who): Admin, Path(id): Path<String>, Body(wish): Body<Mutate>) -> Result<Json<FleetReport>, Problem> {
+async fn mutate(
+    State(api): State<Api>,
+    Admin(who): Admin,
+    Path(id): Path<String>,
+    Body(wish): Body<Mutate>,
+) -> Result<Json<FleetReport>, Problem> {
     let decky = here(&id)?;
     let report = hands::ask(&api, Wish::Mutate { decky: decky.clone(), strategy: wish.strategy }).await?;
     let said = serde_json::json!({ "requested_by": who.username });
@@ -236,6 +255,11 @@ pub struct MutateInterval {
 #[utoipa::path(put, path = "/deckies/{id}/mutate-interval", operation_id = "setMutateInterval", tag = "deckies", params(("id" = String, Path)),
     request_body = MutateInterval, responses((status = 200, body = FleetReport), (status = 404, body = Problem), (status = 422, body = Problem),
     (status = 503, body = Problem)), extensions(("x-role" = json!("admin"))))]
-async fn mutate_interval(State(api): State<Api>, _: Admin, Path(id): Path<String>, Body(wish): Body<MutateInterval>) -> Result<Json<FleetReport>, Problem> {
+async fn mutate_interval(
+    State(api): State<Api>,
+    _: Admin,
+    Path(id): Path<String>,
+    Body(wish): Body<MutateInterval>,
+) -> Result<Json<FleetReport>, Problem> {
     hands::ask(&api, Wish::MutateEvery { decky: here(&id)?, minutes: wish.minutes }).await.map(Json)
 }

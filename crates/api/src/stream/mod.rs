@@ -68,7 +68,13 @@ pub(crate) async fn open(api: &Api, who: Arc<Who>, headers: &HeaderMap, q: route
 }
 
 /// Opens the stream of identities or campaigns, or refuses before the first byte of it.
-pub(crate) async fn open_mind(api: &Api, who: Arc<Who>, headers: &HeaderMap, level: Level, resume: Option<i64>) -> Result<Response, Problem> {
+pub(crate) async fn open_mind(
+    api: &Api,
+    who: Arc<Who>,
+    headers: &HeaderMap,
+    level: Level,
+    resume: Option<i64>,
+) -> Result<Response, Problem> {
     let resume = match headers.get("last-event-id") {
         Some(value) => Some(
             value

@@ -50,6 +50,18 @@ const TABLE: &[(&str, &str, Gate)] = &[
     ("delete", "/config/users/{uuid}", Admin),
     ("put", "/config/users/{uuid}/reset-password", Admin),
     ("put", "/config/users/{uuid}/role", Admin),
+    ("get", "/campaigns", Viewer),
+    ("get", "/campaigns/events", Stream),
+    ("get", "/campaigns/{uuid}", Viewer),
+    ("get", "/campaigns/{uuid}/evidence", Viewer),
+    ("get", "/campaigns/{uuid}/identities", Viewer),
+    ("put", "/campaigns/links", Admin),
+    ("get", "/identities", Viewer),
+    ("get", "/identities/events", Stream),
+    ("get", "/identities/{uuid}", Viewer),
+    ("get", "/identities/{uuid}/evidence", Viewer),
+    ("get", "/identities/{uuid}/observations", Viewer),
+    ("put", "/identities/links", Admin),
     ("get", "/credential-reuse", Viewer),
     ("get", "/credential-reuse/{id}", Viewer),
     ("get", "/credentials", Viewer),
@@ -119,7 +131,7 @@ async fn passes(world: &World, method: &str, path: &str, token: Option<&str>) ->
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    if path == "/stream" {
+    if path == "/stream" || path.ends_with("/events") {
         let status = request.send().await.unwrap().status().as_u16();
         return if matches!(status, 401 | 403) { Err(status) } else { Ok(()) };
     }

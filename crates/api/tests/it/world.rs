@@ -106,6 +106,8 @@ impl World {
         tokio::spawn(api::serve(listener, cx, async move {
             let _ = stopped.await;
         }));
+        // The client is built with TLS, which wants its arithmetic chosen; only the first choice of a process counts.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { store, bus, base, client, dir, clock, spool: Arc::default(), _stop: stop }
     }

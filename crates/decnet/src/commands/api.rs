@@ -25,7 +25,8 @@ pub(crate) fn run(args: &Args, config: Config) -> anyhow::Result<()> {
     let secret = home::secret(&config)?;
     let listen = args.listen.unwrap_or(config.listen);
     commands::runtime()?.block_on(async {
-        let listener = TcpListener::bind(listen).await.map_err(|error| Wrong(format!("the dashboard cannot listen on {listen}: {error}")))?;
+        let listener =
+            TcpListener::bind(listen).await.map_err(|error| Wrong(format!("the dashboard cannot listen on {listen}: {error}")))?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         tokio::spawn({

@@ -24,7 +24,10 @@ pub(crate) fn services(args: &Args) -> anyhow::Result<()> {
         return print::json(&all);
     }
     let knobs = |d: &Decoy| d.knobs.iter().map(|k| format!("{} ({})", k.name, takes(&k.kind))).collect::<Vec<_>>().join(", ");
-    print::table(&["service", "ports", "what it is", "knobs"], decoys::ALL.iter().map(|d| vec![d.name.into(), ports(d).join(" "), d.title.into(), knobs(d)]));
+    print::table(
+        &["service", "ports", "what it is", "knobs"],
+        decoys::ALL.iter().map(|d| vec![d.name.into(), ports(d).join(" "), d.title.into(), knobs(d)]),
+    );
     Ok(())
 }
 
@@ -62,7 +65,10 @@ pub(crate) fn distros(args: &Args) -> anyhow::Result<()> {
         return print::json(&all);
     }
     let releases = |d: &distros::Profile| d.releases.iter().map(|r| format!("{} ({})", r.pretty, r.kernel)).collect::<Vec<_>>().join("\n");
-    print::table(&["distribution", "what it is", "releases"], distros::ALL.iter().map(|d| vec![d.slug.into(), d.title.into(), releases(d)]));
+    print::table(
+        &["distribution", "what it is", "releases"],
+        distros::ALL.iter().map(|d| vec![d.slug.into(), d.title.into(), releases(d)]),
+    );
     Ok(())
 }
 

@@ -92,9 +92,18 @@ fn mutate(ask: MutateAsk, json: bool, config: &Config) -> anyhow::Result<()> {
             print::json(&report)?;
         } else {
             for one in &report.mutated {
-                print::line(&format!("{}: {} ({} -> {})", one.name, one.strategy.name(), one.old_services.join(","), one.new_services.join(",")));
+                print::line(&format!(
+                    "{}: {} ({} -> {})",
+                    one.name,
+                    one.strategy.name(),
+                    one.old_services.join(","),
+                    one.new_services.join(",")
+                ));
             }
-            report.postponed.iter().for_each(|(name, visitors)| print::line(&format!("{name}: has {visitors} visitors and changes when they have left")));
+            report
+                .postponed
+                .iter()
+                .for_each(|(name, visitors)| print::line(&format!("{name}: has {visitors} visitors and changes when they have left")));
             report.failed.iter().for_each(|(name, why)| print::line(&format!("{name}: {why}")));
         }
         anyhow::ensure!(report.failed.is_empty(), "{} deckies could not be changed", report.failed.len());

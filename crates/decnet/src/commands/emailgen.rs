@@ -123,7 +123,9 @@ fn read(file: &Path) -> anyhow::Result<Vec<Person>> {
 fn import(file: &Path, output: Option<PathBuf>) -> anyhow::Result<()> {
     let people = read(file)?;
     let home = environment("HOME").map(PathBuf::from);
-    let writable = Path::new(lures::pool::SYSTEM).parent().is_some_and(|dir| dir.is_dir() && nix::unistd::access(dir, nix::unistd::AccessFlags::W_OK).is_ok());
+    let writable = Path::new(lures::pool::SYSTEM)
+        .parent()
+        .is_some_and(|dir| dir.is_dir() && nix::unistd::access(dir, nix::unistd::AccessFlags::W_OK).is_ok());
     let to = output.unwrap_or_else(|| {
         lures::pool::destination(environment("DECNET_EMAILGEN_PERSONAS").as_deref(), home.as_deref(), Path::exists, writable)
     });

@@ -27,7 +27,9 @@ fn decoy_binary(config: &Config) -> Result<PathBuf, Wrong> {
     let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(|dir| dir.join("decoy")));
     match config.decoy.clone().or_else(beside) {
         Some(path) if path.is_file() => Ok(path),
-        Some(path) => Err(Wrong(format!("the program that plays the deckies is missing: {} (set fleet.decoy or DECNET_DECOY)", path.display()))),
+        Some(path) => {
+            Err(Wrong(format!("the program that plays the deckies is missing: {} (set fleet.decoy or DECNET_DECOY)", path.display())))
+        }
         None => Err(Wrong("cannot tell where this program stands; set fleet.decoy or DECNET_DECOY".into())),
     }
 }

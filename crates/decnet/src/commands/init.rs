@@ -146,7 +146,10 @@ fn files(args: &Args, config: &Config) -> Files {
                     .replace("After=decnet-bus.service decnet-fleet.service\nWants=decnet-bus.service\n", ""),
                 name if WATCHING.contains(&name) => WORKER
                     .replace("@NETWORK@\n", &format!("{WATCH}\n"))
-                    .replace("CapabilityBoundingSet=\nAmbientCapabilities=\n", "CapabilityBoundingSet=CAP_NET_RAW\nAmbientCapabilities=CAP_NET_RAW\n")
+                    .replace(
+                        "CapabilityBoundingSet=\nAmbientCapabilities=\n",
+                        "CapabilityBoundingSet=CAP_NET_RAW\nAmbientCapabilities=CAP_NET_RAW\n",
+                    )
                     .replace("PrivateUsers=yes\n", ""),
                 _ => WORKER.replace("@NETWORK@\n", &format!("{}\n", if network { NETWORK } else { NO_NETWORK })),
             };
@@ -300,7 +303,8 @@ pub(crate) fn run(args: &Args, config: &Config) -> anyhow::Result<()> {
 
 /// Units of decnet that stand there, by name.
 fn installed(site: &Site<'_>) -> Vec<String> {
-    let ours = |name: &str| name == "decnet.target" || name == "decnet.service" || (name.starts_with("decnet-") && name.ends_with(".service"));
+    let ours =
+        |name: &str| name == "decnet.target" || name == "decnet.service" || (name.starts_with("decnet-") && name.ends_with(".service"));
     let dir = site.at("/etc/systemd/system");
     let names = fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|f| f.file_name().into_string().ok());
     let mut found: Vec<String> = names.filter(|name| ours(name)).collect();
@@ -326,14 +330,22 @@ pub(crate) fn out(args: &OutArgs) -> anyhow::Result<()> {
     for unit in units {
         site.remove(&format!("/etc/systemd/system/{unit}"))?;
     }
-    for path in ["/usr/lib/sysusers.d/decnet.conf", "/usr/lib/tmpfiles.d/decnet.conf", "/etc/polkit-1/rules.d/60-decnet.rules", "/etc/logrotate.d/decnet"] {
+    for path in [
+        "/usr/lib/sysusers.d/decnet.conf",
+        "/usr/lib/tmpfiles.d/decnet.conf",
+        "/etc/polkit-1/rules.d/60-decnet.rules",
+        "/etc/logrotate.d/decnet",
+    ] {
         site.remove(path)?;
     }
     if site.live() {
         site.run("systemctl", &["daemon-reload"])?;
     }
     if !args.purge {
-        print::line(&format!("kept: /etc/decnet, /var/log/decnet and {} with everything that was captured (--purge takes them too)", args.who.state_dir));
+        print::line(&format!(
+            "kept: /etc/decnet, /var/log/decnet and {} with everything that was captured (--purge takes them too)",
+            args.who.state_dir
+        ));
         return Ok(());
     }
     for path in ["/etc/decnet", "/var/log/decnet", args.who.state_dir.as_str()] {

@@ -2,8 +2,8 @@
 
 pub(crate) mod api;
 pub(crate) mod catalogue;
-pub(crate) mod decky;
 pub(crate) mod cluster;
+pub(crate) mod decky;
 pub(crate) mod deploy;
 pub(crate) mod emailgen;
 pub(crate) mod fleet_of;
@@ -44,7 +44,11 @@ pub(crate) fn log(config: &Config) -> Result<(), Wrong> {
 /// A runtime with a worker for each core, at most four.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    tokio::runtime::Builder::new_multi_thread().worker_threads(cores.clamp(2, 4)).enable_all().build().context("cannot start the async runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.clamp(2, 4))
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")
 }
 
 /// A small runtime for commands that do one thing.

@@ -72,7 +72,13 @@ pub(crate) async fn beat(bus: Bus, worker: &str, trouble: watch::Receiver<String
     loop {
         let stopping = stop.is_cancelled();
         let detail = trouble.borrow().clone();
-        let state = if stopping { "stopped" } else if detail.is_empty() { "running" } else { "failing" };
+        let state = if stopping {
+            "stopped"
+        } else if detail.is_empty() {
+            "running"
+        } else {
+            "failing"
+        };
         let beat = Heartbeat { worker: worker.clone(), pid: std::process::id(), state: state.into(), detail, ..Heartbeat::default() };
         if let Ok(payload) = serde_json::to_value(beat) {
             bus::unix::say(&bus, &topics::health(&worker), payload).await;
@@ -86,4 +92,3 @@ pub(crate) async fn beat(bus: Bus, worker: &str, trouble: watch::Receiver<String
         }
     }
 }
-

@@ -59,14 +59,16 @@ async fn up(args: Args, config: Config, secret: [u8; 32]) -> anyhow::Result<()> 
     let listener = TcpListener::bind(listen).await.map_err(|error| Wrong(format!("the dashboard cannot listen on {listen}: {error}")))?;
     let address = listener.local_addr()?;
 
-    let own: Vec<String> = registry::KNOWN.iter().filter(|name| !args.without.iter().any(|w| w == *name)).map(|name| (*name).to_owned()).collect();
+    let own: Vec<String> =
+        registry::KNOWN.iter().filter(|name| !args.without.iter().any(|w| w == *name)).map(|name| (*name).to_owned()).collect();
     tasks.spawn(part::serve_bus(bus.clone(), config.bus_socket(), Keys::of(&secret), own, stop.clone()));
     tasks.spawn(part::beat(bus.clone(), "bus", watch::channel(String::new()).1, stop.clone()));
 
     // Deckies first: they need no database, and capture must not wait for one.
     let (store_ready, store_seen) = watch::channel(None::<Store>);
     let table = Arc::new(StoreTable::new(store_seen, bus.clone()));
-    let deployer = Arc::new(Deployer::open(fleet_of::settings(args.runtime.as_deref(), args.interface.as_deref(), &config, secret)?, table)?);
+    let deployer =
+        Arc::new(Deployer::open(fleet_of::settings(args.runtime.as_deref(), args.interface.as_deref(), &config, secret)?, table)?);
     let (fleet_trouble, fleet_seen) = watch::channel(String::new());
     tasks.spawn(part::beat(bus.clone(), "fleet", fleet_seen, stop.clone()));
     let fresh = deployer.is_fresh().await;

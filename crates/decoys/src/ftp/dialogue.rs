@@ -592,9 +592,10 @@ impl Dialogue for Ftp {
 
     fn closed(&mut self, out: &mut Reply) {
         if let Data::Busy(Job::Take { path, got, .. }) = std::mem::take(&mut self.data)
-            && !got.is_empty() {
-                out.keep(path, got.freeze(), FileWay::Upload);
-            }
+            && !got.is_empty()
+        {
+            out.keep(path, got.freeze(), FileWay::Upload);
+        }
     }
 
     fn appetite(&self) -> usize {

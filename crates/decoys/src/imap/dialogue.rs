@@ -160,7 +160,13 @@ impl Imap {
         let Ok(arguments) = arguments else { return self.bad(&tag, out) };
         match verb.as_str() {
             "CAPABILITY" => {
-                out.send(format!("* CAPABILITY {}\r\n{tag} OK Pre-login capabilities listed, post-login capabilities have more.\r\n", self.capabilities()).as_bytes());
+                out.send(
+                    format!(
+                        "* CAPABILITY {}\r\n{tag} OK Pre-login capabilities listed, post-login capabilities have more.\r\n",
+                        self.capabilities()
+                    )
+                    .as_bytes(),
+                );
             }
             "NOOP" => out.send(format!("{tag} OK NOOP completed.\r\n").as_bytes()),
             "ID" => out.send(format!("* ID (\"name\" \"Dovecot\")\r\n{tag} OK ID completed.\r\n").as_bytes()),
@@ -251,7 +257,7 @@ impl Imap {
                     _ => {
                         out.note(Saw::noted("auth_malformed", [("line", plain.get(..1024).unwrap_or(&plain))]));
                         let wait = login::failed(&self.visit, out);
-            out.pause(wait);
+                        out.pause(wait);
                         out.send(format!("{tag} NO [AUTHENTICATIONFAILED] Authentication failed.\r\n").as_bytes());
                     }
                 }

@@ -18,7 +18,11 @@ pub(super) enum Item {
     /// `PREVIEW` or `SNIPPET`, as it was asked for.
     Preview(&'static str),
     Section(Section),
-    Binary { path: Vec<usize>, partial: Option<(usize, usize)>, peek: bool },
+    Binary {
+        path: Vec<usize>,
+        partial: Option<(usize, usize)>,
+        peek: bool,
+    },
     BinarySize(Vec<usize>),
 }
 
@@ -146,12 +150,8 @@ fn section(text: &str, upper: &str) -> Result<Item, String> {
         _ => {
             let (kind, names) = left.split_once(' ').ok_or("Invalid BODY[..] parameter: Unknown section")?;
             let original = inner.get(inner.len().saturating_sub(names.len())..).unwrap_or_default();
-            let names: Vec<String> = original
-                .trim_matches(['(', ')'])
-                .split_whitespace()
-                .map(|n| n.trim_matches('"').to_ascii_uppercase())
-                .take(200)
-                .collect();
+            let names: Vec<String> =
+                original.trim_matches(['(', ')']).split_whitespace().map(|n| n.trim_matches('"').to_ascii_uppercase()).take(200).collect();
             if names.is_empty() {
                 return Err("Invalid BODY[..] parameter: Missing header list".into());
             }
@@ -177,7 +177,13 @@ pub(super) fn bytes(raw: &[u8], root: &Part, section: &Section) -> Option<Vec<u8
     let part = root.at(&section.path)?;
     let cut = |range: &std::ops::Range<usize>| raw.get(range.clone()).unwrap_or_default();
     // HEADER and TEXT below the root are those of an embedded message.
-    let inner = if section.path.is_empty() { Some(part) } else if part.is_message() { part.children.first() } else { None };
+    let inner = if section.path.is_empty() {
+        Some(part)
+    } else if part.is_message() {
+        part.children.first()
+    } else {
+        None
+    };
     Some(match &section.what {
         What::All if section.path.is_empty() => raw.to_vec(),
         What::All => cut(&part.body).to_vec(),
@@ -376,7 +382,9 @@ mod tests {
         assert_eq!(label("body.peek[header.fields (Subject from)]"), "BODY[HEADER.FIELDS (SUBJECT FROM)] true");
         assert_eq!(label("BODY[1.2.MIME]<0.5>"), "BODY[1.2.MIME] false");
         assert_eq!(label("BODY[]"), "BODY[] false");
-        for bad in ["FOO", "BODY[", "BODY[x]", "BODY[1.MIME.2]", "BODY[HEADER.FIELDS]", "BODY[]<a>", "BODY[99999999999999999999999]", "FOO[1]"] {
+        for bad in
+            ["FOO", "BODY[", "BODY[x]", "BODY[1.MIME.2]", "BODY[HEADER.FIELDS]", "BODY[]<a>", "BODY[99999999999999999999999]", "FOO[1]"]
+        {
             assert!(items(&Arg::Atom(bad.into())).is_err(), "{bad}");
         }
         assert!(items(&Arg::List(vec![])).is_err());

@@ -24,14 +24,22 @@ impl Session {
                 let pattern = format!("{name}{pattern}");
                 for name in self.account.boxes.subscribed.iter().filter(|n| matches(&pattern, n)) {
                     let there = self.account.find(name).is_some();
-                    wire.extend_from_slice(format!("* LSUB ({}) \"/\" {}\r\n", if there { "" } else { "\\NoSelect" }, parse::name(name)).as_bytes());
+                    wire.extend_from_slice(
+                        format!("* LSUB ({}) \"/\" {}\r\n", if there { "" } else { "\\NoSelect" }, parse::name(name)).as_bytes(),
+                    );
                 }
                 Ok("Lsub completed".into())
             }
             "CREATE" => {
                 let name = proper(name.strip_suffix('/').unwrap_or(&name)).to_owned();
-                if name.is_empty() || name.starts_with('/') || name.contains("//") || name.split('/').any(|p| p == ".." || p == ".") || name.contains(['\0', '\r', '\n']) {
-                    return Ok("NO Invalid mailbox name: Begins with hierarchy separator".into()).map(|t: String| if name.is_empty() { "NO Invalid mailbox name: Name is empty".into() } else { t });
+                if name.is_empty()
+                    || name.starts_with('/')
+                    || name.contains("//")
+                    || name.split('/').any(|p| p == ".." || p == ".")
+                    || name.contains(['\0', '\r', '\n'])
+                {
+                    return Ok("NO Invalid mailbox name: Begins with hierarchy separator".into())
+                        .map(|t: String| if name.is_empty() { "NO Invalid mailbox name: Name is empty".into() } else { t });
                 }
                 if self.account.find(&name).is_some() {
                     return Ok("NO [ALREADYEXISTS] Mailbox already exists".into());

@@ -282,10 +282,10 @@ mod tests {
     #[test]
     fn commands_are_cut_into_arguments() {
         let atom = |t: &str| Arg::Atom(t.into());
-        assert_eq!(read("1 (FLAGS BODY.PEEK[HEADER.FIELDS (A \"b\")]<0.5>)").unwrap(), [
-            atom("1"),
-            Arg::List(vec![atom("FLAGS"), atom("BODY.PEEK[HEADER.FIELDS (A \"b\")]<0.5>")])
-        ]);
+        assert_eq!(
+            read("1 (FLAGS BODY.PEEK[HEADER.FIELDS (A \"b\")]<0.5>)").unwrap(),
+            [atom("1"), Arg::List(vec![atom("FLAGS"), atom("BODY.PEEK[HEADER.FIELDS (A \"b\")]<0.5>")])]
+        );
         assert_eq!(read("\"a \\\"b\" ()").unwrap(), [Arg::Text(b"a \"b".to_vec()), Arg::List(vec![])]);
         for bad in ["(", ")", "\"a", "a\"b", "\"\\x\""] {
             assert!(read(bad).is_err(), "{bad}");

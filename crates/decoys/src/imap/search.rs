@@ -97,7 +97,8 @@ fn key(args: &mut std::slice::Iter<'_, Arg>, left: &mut usize, depth: usize) -> 
     }
     let text = arg.text().unwrap_or_default();
     let word = text.to_ascii_uppercase();
-    let mut string = |what: &str| args.next().and_then(Arg::bytes).map(<[u8]>::to_vec).ok_or(format!("Missing parameter for argument {what}"));
+    let mut string =
+        |what: &str| args.next().and_then(Arg::bytes).map(<[u8]>::to_vec).ok_or(format!("Missing parameter for argument {what}"));
     let day = |bytes: Vec<u8>| {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         day_of(&text).ok_or("Invalid search date parameter".to_owned())
@@ -282,7 +283,11 @@ pub(super) fn sort(messages: &mut [Seen<'_>], criteria: &[(String, bool)]) {
         match what {
             "FROM" | "TO" | "CC" => first(what).and_then(|a| a.mailbox).unwrap_or_default().to_lowercase(),
             "DISPLAYFROM" | "DISPLAYTO" => first(what.strip_prefix("DISPLAY").unwrap_or(what))
-                .map(|a| a.name.map(|n| message::words(n.as_bytes())).unwrap_or_else(|| format!("{}@{}", a.mailbox.unwrap_or_default(), a.host.unwrap_or_default())))
+                .map(|a| {
+                    a.name
+                        .map(|n| message::words(n.as_bytes()))
+                        .unwrap_or_else(|| format!("{}@{}", a.mailbox.unwrap_or_default(), a.host.unwrap_or_default()))
+                })
                 .unwrap_or_default()
                 .to_lowercase(),
             "SUBJECT" => message::base_subject(&message::words(&message::field(header, "Subject").unwrap_or_default())).0,
@@ -314,7 +319,10 @@ pub(super) fn thread(messages: &[Seen<'_>], how: &str, number: impl Fn(&Seen<'_>
     if how == "ORDEREDSUBJECT" {
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (n, m) in messages.iter().enumerate() {
-            groups.entry(message::base_subject(&message::words(&message::field(m.header(), "Subject").unwrap_or_default())).0).or_default().push(n);
+            groups
+                .entry(message::base_subject(&message::words(&message::field(m.header(), "Subject").unwrap_or_default())).0)
+                .or_default()
+                .push(n);
         }
         let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
         let sent = |n: &usize| messages.get(*n).map_or(0, Seen::sent);
@@ -422,14 +430,23 @@ fn earliest(nodes: &[Node], messages: &[Seen<'_>], n: usize, memo: &mut Vec<Opti
     }
     let Some(node) = nodes.get(n).filter(|_| depth < 200) else { return i64::MAX };
     let own = node.message.and_then(|m| messages.get(m)).map(Seen::sent);
-    let date = own.unwrap_or_else(|| node.children.iter().map(|c| earliest(nodes, messages, *c, memo, depth + 1)).min().unwrap_or(i64::MAX));
+    let date =
+        own.unwrap_or_else(|| node.children.iter().map(|c| earliest(nodes, messages, *c, memo, depth + 1)).min().unwrap_or(i64::MAX));
     if let Some(slot) = memo.get_mut(n) {
         *slot = Some(date);
     }
     date
 }
 
-fn show(nodes: &[Node], messages: &[Seen<'_>], n: usize, number: &impl Fn(&Seen<'_>) -> u32, memo: &mut Vec<Option<i64>>, out: &mut String, depth: usize) {
+fn show(
+    nodes: &[Node],
+    messages: &[Seen<'_>],
+    n: usize,
+    number: &impl Fn(&Seen<'_>) -> u32,
+    memo: &mut Vec<Option<i64>>,
+    out: &mut String,
+    depth: usize,
+) {
     let Some(node) = nodes.get(n).filter(|_| depth < 200) else { return };
     let own = node.message.and_then(|m| messages.get(m));
     if let Some(m) = own {

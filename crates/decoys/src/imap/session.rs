@@ -104,7 +104,13 @@ impl Session {
         let usable = !tag.is_empty() && !tag.contains(['+', '(', ')', '{', '%', '*', '"', '\\', ']']) && tag.len() < 256;
         if !usable || verb.is_empty() {
             let tag = if usable { tag } else { "*" };
-            out.send(format!("{tag} BAD Error in IMAP command: Invalid {} (0.001 + 0.000 secs).\r\n", if usable { "command name" } else { "tag" }).as_bytes());
+            out.send(
+                format!(
+                    "{tag} BAD Error in IMAP command: Invalid {} (0.001 + 0.000 secs).\r\n",
+                    if usable { "command name" } else { "tag" }
+                )
+                .as_bytes(),
+            );
             return After::Next;
         }
         let mut args = match arguments {
@@ -143,7 +149,18 @@ impl Session {
         }
         let needs_box = matches!(
             name.as_str(),
-            "CHECK" | "CLOSE" | "UNSELECT" | "EXPUNGE" | "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" | "CANCELUPDATE"
+            "CHECK"
+                | "CLOSE"
+                | "UNSELECT"
+                | "EXPUNGE"
+                | "SEARCH"
+                | "SORT"
+                | "THREAD"
+                | "FETCH"
+                | "STORE"
+                | "COPY"
+                | "MOVE"
+                | "CANCELUPDATE"
         );
         if needs_box && self.view.is_none() {
             out.send(format!("{tag} BAD No mailbox selected (0.001 + 0.000 secs).\r\n").as_bytes());
@@ -281,7 +298,9 @@ impl Session {
                         }
                         let list = options.next().and_then(Arg::list).ok_or("QRESYNC parameters missing")?;
                         let number = |n: usize| list.get(n).and_then(Arg::text).and_then(|t| t.parse::<u64>().ok());
-                        let (Some(validity), Some(modseq)) = (number(0), number(1)) else { return Err("Invalid QRESYNC parameters".into()) };
+                        let (Some(validity), Some(modseq)) = (number(0), number(1)) else {
+                            return Err("Invalid QRESYNC parameters".into());
+                        };
                         resync = Some((u32::try_from(validity).unwrap_or(0), modseq));
                     }
                     Some(other) => return Err(format!("Unknown select parameter {other}")),
@@ -458,8 +477,14 @@ impl Session {
                     }
                 }
                 let selected = self.view.as_ref().map(|v| v.name.clone());
-                let watched: Vec<_> =
-                    self.account.boxes.boxes.iter().filter(|(n, _)| Some(*n) != selected.as_ref()).map(|(n, b)| (n.clone(), b.next, b.modseq)).collect();
+                let watched: Vec<_> = self
+                    .account
+                    .boxes
+                    .boxes
+                    .iter()
+                    .filter(|(n, _)| Some(*n) != selected.as_ref())
+                    .map(|(n, b)| (n.clone(), b.next, b.modseq))
+                    .collect();
                 if status {
                     for (name, mailbox) in &self.account.boxes.boxes {
                         if Some(name) != selected.as_ref() {
@@ -504,7 +529,12 @@ impl Session {
         let mut wire = Vec::new();
         self.sync(&mut wire, true);
         self.news(&mut wire);
-        if wire.is_empty() && self.idle.as_ref().is_some_and(|(_, since)| out.now().since(*since).as_secs() % 120 < 30 && out.now().since(*since).as_secs() >= 100) {
+        if wire.is_empty()
+            && self
+                .idle
+                .as_ref()
+                .is_some_and(|(_, since)| out.now().since(*since).as_secs() % 120 < 30 && out.now().since(*since).as_secs() >= 100)
+        {
             wire.extend_from_slice(b"* OK Still here\r\n");
         }
         out.send(&wire);
@@ -592,7 +622,9 @@ impl Session {
             while let Some(option) = options.next() {
                 match option.word().as_deref() {
                     Some("CHANGEDSINCE") => {
-                        since = Some(options.next().and_then(Arg::text).and_then(|t| t.parse::<u64>().ok()).ok_or("Invalid CHANGEDSINCE modseq.")?);
+                        since = Some(
+                            options.next().and_then(Arg::text).and_then(|t| t.parse::<u64>().ok()).ok_or("Invalid CHANGEDSINCE modseq.")?,
+                        );
                     }
                     Some("VANISHED") if uid && self.qresync => vanished = true,
                     _ => return Err("Unknown FETCH modifier".into()),
@@ -613,9 +645,7 @@ impl Session {
         }
         let Some(view) = &self.view else { return Err("BAD No mailbox selected".into()) };
         let (name, readonly, recent_from) = (view.name.clone(), view.readonly, view.recent_from);
-        if vanished
-            && let (Some(since), Some(mailbox)) = (since, self.account.find(&name))
-        {
+        if vanished && let (Some(since), Some(mailbox)) = (since, self.account.find(&name)) {
             let gone: Vec<u32> = mailbox.gone.iter().filter(|g| g.1 > since).map(|g| g.0).collect::<BTreeSet<_>>().into_iter().collect();
             if !gone.is_empty() {
                 wire.extend_from_slice(format!("* VANISHED (EARLIER) {}\r\n", shown(&gone)).as_bytes());
@@ -647,7 +677,9 @@ impl Session {
             }
             some = true;
             let raw = self.account.bytes(&m.source);
-            let needs = items.iter().any(|i| matches!(i, Item::Structure | Item::Body | Item::Preview(_) | Item::Section(_) | Item::Binary { .. } | Item::BinarySize(_)));
+            let needs = items.iter().any(|i| {
+                matches!(i, Item::Structure | Item::Body | Item::Preview(_) | Item::Section(_) | Item::Binary { .. } | Item::BinarySize(_))
+            });
             let root = if needs { message::parse(&raw) } else { message::Part::default() };
             wire.extend_from_slice(format!("* {seq} FETCH (").as_bytes());
             let mut first = true;
@@ -701,7 +733,11 @@ impl Session {
                     Item::Binary { path, partial, .. } => {
                         let numbers = path.iter().map(usize::to_string).collect::<Vec<_>>().join(".");
                         wire.extend_from_slice(format!("BINARY[{numbers}]").as_bytes());
-                        let whole = if path.is_empty() { Some(raw.to_vec()) } else { root.at(path).and_then(|p| message::decoded(&p.encoding, raw.get(p.body.clone()).unwrap_or_default())) };
+                        let whole = if path.is_empty() {
+                            Some(raw.to_vec())
+                        } else {
+                            root.at(path).and_then(|p| message::decoded(&p.encoding, raw.get(p.body.clone()).unwrap_or_default()))
+                        };
                         match whole {
                             None => wire.extend_from_slice(b" NIL"),
                             Some(bytes) => {
@@ -718,7 +754,10 @@ impl Session {
                     }
                     Item::BinarySize(path) => {
                         let numbers = path.iter().map(usize::to_string).collect::<Vec<_>>().join(".");
-                        let size = root.at(path).and_then(|p| message::decoded(&p.encoding, raw.get(p.body.clone()).unwrap_or_default())).map_or(0, |b| b.len());
+                        let size = root
+                            .at(path)
+                            .and_then(|p| message::decoded(&p.encoding, raw.get(p.body.clone()).unwrap_or_default()))
+                            .map_or(0, |b| b.len());
                         wire.extend_from_slice(format!("BINARY.SIZE[{numbers}] {size}").as_bytes());
                     }
                 }

@@ -108,7 +108,11 @@ impl Session {
         if changed && !self.account.keep() {
             return Ok("NO [OVERQUOTA] Quota exceeded (mailbox for user is full)".into());
         }
-        if modified.is_empty() { Ok("Store completed".into()) } else { Ok(format!("[MODIFIED {}] Conditional store failed.", shown(&modified))) }
+        if modified.is_empty() {
+            Ok("Store completed".into())
+        } else {
+            Ok(format!("[MODIFIED {}] Conditional store failed.", shown(&modified)))
+        }
     }
 
     /// The bits of flags in box `name`.
@@ -122,7 +126,10 @@ impl Session {
                 }
                 return Err(format!("Invalid system flag {text}"));
             }
-            if text.is_empty() || text.len() > LONGEST_KEYWORD || text.bytes().any(|b| b <= b' ' || b >= 0x7f || b"(){%*\"\\]".contains(&b) && !text.starts_with('\\')) {
+            if text.is_empty()
+                || text.len() > LONGEST_KEYWORD
+                || text.bytes().any(|b| b <= b' ' || b >= 0x7f || b"(){%*\"\\]".contains(&b) && !text.starts_with('\\'))
+            {
                 return Err("Invalid keyword name: Invalid characters in keyword".into());
             }
             if let Some(mailbox) = self.account.find_mut(name) {

@@ -80,7 +80,8 @@ impl Mailbox {
     /// The names of a message's flags.
     pub(crate) fn names(&self, flags: u32) -> Vec<&str> {
         let system = SYSTEM.iter().filter(|(_, bit)| flags & bit != 0).map(|(n, _)| *n);
-        let keywords = self.keywords.iter().enumerate().filter(|(n, _)| flags & (KEYWORD << n.min(&KEYWORDS)) != 0).map(|(_, k)| k.as_str());
+        let keywords =
+            self.keywords.iter().enumerate().filter(|(n, _)| flags & (KEYWORD << n.min(&KEYWORDS)) != 0).map(|(_, k)| k.as_str());
         system.chain(keywords).collect()
     }
 
@@ -212,7 +213,14 @@ impl Account {
                 let flags = if letter.seen { SEEN } else { 0 } | if letter.answered { ANSWERED } else { 0 };
                 let modseq = if flags == 0 { mailbox.modseq } else { mailbox.tick() };
                 let at = letter.at.seconds();
-                mailbox.messages.push(Message { uid: letter.uid.max(mailbox.next), flags, modseq, at, saved: None, source: Source::Letter(letter.key) });
+                mailbox.messages.push(Message {
+                    uid: letter.uid.max(mailbox.next),
+                    flags,
+                    modseq,
+                    at,
+                    saved: None,
+                    source: Source::Letter(letter.key),
+                });
                 mailbox.next = letter.uid.max(mailbox.next) + 1;
             }
             // What nobody has read yet is recent for the first who looks.

@@ -95,7 +95,8 @@ fn entity(raw: &[u8], range: Range<usize>, depth: usize, left: &mut usize, diges
     {
         (part.kind, part.sub, part.params) = (kind.trim().to_lowercase(), sub.trim().to_lowercase(), params);
     }
-    part.encoding = get("Content-Transfer-Encoding").map(|e| e.trim().to_lowercase()).filter(|e| !e.is_empty()).unwrap_or_else(|| "7bit".into());
+    part.encoding =
+        get("Content-Transfer-Encoding").map(|e| e.trim().to_lowercase()).filter(|e| !e.is_empty()).unwrap_or_else(|| "7bit".into());
     part.id = get("Content-ID").map(|v| v.trim().to_owned());
     part.description = get("Content-Description").map(|v| v.trim().to_owned());
     part.md5 = get("Content-MD5").map(|v| v.trim().to_owned());
@@ -121,7 +122,14 @@ fn entity(raw: &[u8], range: Range<usize>, depth: usize, left: &mut usize, diges
         }
         if part.children.is_empty() {
             // Dovecot shows an empty text part.
-            part.children.push(Part { header: part.body.end..part.body.end, body: part.body.end..part.body.end, kind: "text".into(), sub: "plain".into(), encoding: "7bit".into(), ..Part::default() });
+            part.children.push(Part {
+                header: part.body.end..part.body.end,
+                body: part.body.end..part.body.end,
+                kind: "text".into(),
+                sub: "plain".into(),
+                encoding: "7bit".into(),
+                ..Part::default()
+            });
         }
     } else if part.is_message() {
         let child = entity(raw, part.body.clone(), depth + 1, left, false);
@@ -536,7 +544,12 @@ mod tests {
 
     #[test]
     fn addresses_in_all_their_forms() {
-        let of = |text: &str| addresses(text.as_bytes()).into_iter().map(|a| format!("{:?} {}@{}", a.name.unwrap_or_default(), a.mailbox.unwrap_or_default(), a.host.unwrap_or_default())).collect::<Vec<_>>();
+        let of = |text: &str| {
+            addresses(text.as_bytes())
+                .into_iter()
+                .map(|a| format!("{:?} {}@{}", a.name.unwrap_or_default(), a.mailbox.unwrap_or_default(), a.host.unwrap_or_default()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of("\"Ruiz, Bo\" <bo@a.b>, c@d.e (See)"), ["\"Ruiz, Bo\" bo@a.b", "\"See\" c@d.e"]);
         assert_eq!(of("group: a@b.c, d@e.f;"), ["\"\" a@b.c", "\"\" d@e.f"]);
         assert_eq!(of(""), [""; 0]);

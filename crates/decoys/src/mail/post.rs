@@ -206,7 +206,12 @@ fn read_tree(root: &Path) -> Read {
             let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
             if meta.is_dir() && depth < 4 && !hidden {
                 next.push((path, depth + 1));
-            } else if meta.is_file() && !hidden && path.extension().is_some_and(|e| e == "eml") && meta.len() <= LARGEST && found.len() < MOST_FILES {
+            } else if meta.is_file()
+                && !hidden
+                && path.extension().is_some_and(|e| e == "eml")
+                && meta.len() <= LARGEST
+                && found.len() < MOST_FILES
+            {
                 bytes += meta.len();
                 if bytes <= MOST_BYTES {
                     found.push((Micros::of(meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)), path));
@@ -218,7 +223,13 @@ fn read_tree(root: &Path) -> Read {
     let files = found.into_iter().filter_map(|(at, path)| file(at, &path)).collect();
     let people = std::fs::read(root.join(PEOPLE)).ok().filter(|b| b.len() < 4 * 1024 * 1024);
     let people: BTreeMap<String, String> = people.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
-    Read { when: Mutex::new(Instant::now()), dirs, files, people: people.into_iter().map(|(l, p)| (l.to_lowercase(), p)).collect(), sorted: Mutex::default() }
+    Read {
+        when: Mutex::new(Instant::now()),
+        dirs,
+        files,
+        people: people.into_iter().map(|(l, p)| (l.to_lowercase(), p)).collect(),
+        sorted: Mutex::default(),
+    }
 }
 
 fn file(at: Micros, path: &Path) -> Option<File> {
@@ -229,7 +240,8 @@ fn file(at: Micros, path: &Path) -> Option<File> {
     if message::fields(header).iter().filter(|(n, _)| !n.is_empty()).count() == 0 {
         return None;
     }
-    let local = |value: Vec<u8>| message::addresses(&value).into_iter().filter_map(|a| a.mailbox).map(|m| m.to_lowercase()).collect::<Vec<_>>();
+    let local =
+        |value: Vec<u8>| message::addresses(&value).into_iter().filter_map(|a| a.mailbox).map(|m| m.to_lowercase()).collect::<Vec<_>>();
     let from = message::field(header, "From").map(local).and_then(|l| l.into_iter().next()).unwrap_or_default();
     let to = ["To", "Cc", "Bcc", "Delivered-To"].iter().flat_map(|n| message::all_fields(header, n)).flat_map(local).collect();
     Some(File { key: key(&[path.as_os_str().as_encoded_bytes()]), at, from, to, raw: raw.into() })
@@ -261,7 +273,9 @@ fn key(parts: &[&[u8]]) -> u64 {
 /// The letters of `account` among delivered files. Mail for nobody who is known lies in every INBOX.
 fn sorted_out(read: &Read, visit: &Visit, account: &str, now: Micros) -> Vec<Letter> {
     let account = account.split('@').next().unwrap_or(account);
-    let known = |name: &String| visit.persona.account(name.as_bytes()).is_some() || read.people.iter().any(|(l, _)| l.split('@').next() == Some(name));
+    let known = |name: &String| {
+        visit.persona.account(name.as_bytes()).is_some() || read.people.iter().any(|(l, _)| l.split('@').next() == Some(name))
+    };
     let mut all = Vec::new();
     let mut uids = [0u32; 2];
     for file in read.files.iter() {
@@ -308,7 +322,8 @@ fn copy(raw: &Bytes, tray: Tray, account: &str, persona: &Persona) -> Bytes {
             }
             if message::field(header, "Delivered-To").is_none() && message::field(header, "Received").is_some() {
                 let to = message::all_fields(header, "To").into_iter().chain(message::all_fields(header, "Cc"));
-                let mine = to.flat_map(|v| message::addresses(&v)).find(|a| a.mailbox.as_deref().is_some_and(|m| m.eq_ignore_ascii_case(account)));
+                let mine =
+                    to.flat_map(|v| message::addresses(&v)).find(|a| a.mailbox.as_deref().is_some_and(|m| m.eq_ignore_ascii_case(account)));
                 let address = mine.map_or_else(
                     || format!("{account}@{}", persona.domain),
                     |a| format!("{}@{}", a.mailbox.unwrap_or_default(), a.host.unwrap_or_default()),
@@ -380,7 +395,9 @@ fn make(persona: &Persona, account: &str, day: i64) -> Vec<Letter> {
         return notices(persona, account, day);
     };
     // The box is cleared out at the first of a month, down to what came in the two months before.
-    let from = hours::local(hours::at_local(day - WINDOW, 0, &zone), &zone).first_of_month().map_or(day - WINDOW, |z| z.timestamp().as_second().div_euclid(86_400) + 1);
+    let from = hours::local(hours::at_local(day - WINDOW, 0, &zone), &zone)
+        .first_of_month()
+        .map_or(day - WINDOW, |z| z.timestamp().as_second().div_euclid(86_400) + 1);
     let first = hours::day_of(persona.installed, &zone).max(day - COUNTED);
     let mut uids = [0u32; 2];
     let mut found: Vec<(Micros, usize, usize)> = Vec::new();
@@ -449,7 +466,10 @@ fn notices(persona: &Persona, account: &str, day: i64) -> Vec<Letter> {
         let show = |format: &str| jiff::fmt::strtime::format(format, &here).unwrap_or_default();
         let body = match dice.below(3) {
             0 => format!("{command}: line {}: warning: {} files changed while being read\r\n", dice.between(20, 90), dice.between(1, 9)),
-            1 => format!("tar: Removing leading `/' from member names\r\ntar: /srv/data/export-{}.tmp: file changed as we read it\r\n", dice.between(10, 99)),
+            1 => format!(
+                "tar: Removing leading `/' from member names\r\ntar: /srv/data/export-{}.tmp: file changed as we read it\r\n",
+                dice.between(10, 99)
+            ),
             _ => format!("{command}: target at {}% after this run\r\n", dice.between(71, 93)),
         };
         let (id, from) = (format!("{:05X}{:05X}", dice.below(1_000_000), 0x2_0000 + dice.below(0x2_0000)), "root");
@@ -514,12 +534,11 @@ mod tests {
         write("e.eml", "\n\nno header", 1_772_000_300);
         let all = post().letters(&visit, "mgarcia", rehearse::NOW);
         let shown: Vec<_> = all.iter().map(|l| (l.tray, l.uid, message::field(&l.raw, "Subject").unwrap())).collect();
-        assert_eq!(shown, [
-            (Tray::Sent, 1, b"one".to_vec()),
-            (Tray::Inbox, 1, b"two".to_vec()),
-            (Tray::Inbox, 2, b"three".to_vec())
-        ]);
+        assert_eq!(shown, [(Tray::Sent, 1, b"one".to_vec()), (Tray::Inbox, 1, b"two".to_vec()), (Tray::Inbox, 2, b"three".to_vec())]);
         let two = String::from_utf8_lossy(&all[1].raw).into_owned();
-        assert!(two.starts_with("Return-Path: <deploy@x>\r\nX-Original-To: mgarcia@x.y\r\nDelivered-To: mgarcia@x.y\r\nReceived: by y\r\n"), "{two}");
+        assert!(
+            two.starts_with("Return-Path: <deploy@x>\r\nX-Original-To: mgarcia@x.y\r\nDelivered-To: mgarcia@x.y\r\nReceived: by y\r\n"),
+            "{two}"
+        );
     }
 }

@@ -163,7 +163,7 @@ impl Pop3 {
                     _ => {
                         out.note(Saw::noted("auth_malformed", [("line", plain.get(..1024).unwrap_or(&plain))]));
                         let wait = login::failed(&self.visit, out);
-            out.pause(wait);
+                        out.pause(wait);
                         out.send(b"-ERR [AUTH] Authentication failed.\r\n");
                     }
                 }
@@ -214,8 +214,13 @@ impl Session {
         let shown = String::from_utf8_lossy(text).into_owned();
         let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
         let (number, rest) = text.split_at_checked(digits).unwrap_or((text, b""));
-        let Some(number) = std::str::from_utf8(number).ok().filter(|n| !n.is_empty() && n.len() < 11).and_then(|n| n.parse::<u64>().ok()) else {
-            return Err(if digits > 10 { "-ERR Message number too large.".into() } else { format!("-ERR Invalid message number: {shown}") });
+        let Some(number) = std::str::from_utf8(number).ok().filter(|n| !n.is_empty() && n.len() < 11).and_then(|n| n.parse::<u64>().ok())
+        else {
+            return Err(if digits > 10 {
+                "-ERR Message number too large.".into()
+            } else {
+                format!("-ERR Invalid message number: {shown}")
+            });
         };
         if !rest.is_empty() {
             return Err(format!("-ERR Noise after message number: {}", String::from_utf8_lossy(rest)));
@@ -250,7 +255,8 @@ impl Session {
             }
             "LIST" | "UIDL" => {
                 let uidl = verb == "UIDL";
-                let line = |s: &Self, n: usize, e: &Entry| if uidl { format!("{} {}", n + 1, s.uidl(e)) } else { format!("{} {}", n + 1, e.size) };
+                let line =
+                    |s: &Self, n: usize, e: &Entry| if uidl { format!("{} {}", n + 1, s.uidl(e)) } else { format!("{} {}", n + 1, e.size) };
                 if !rest.is_empty() {
                     match self.message(rest) {
                         Ok(n) => {
@@ -283,7 +289,8 @@ impl Session {
                 Err(no) => say(out, &no),
             },
             "TOP" => {
-                let (number, lines) = rest.split_at_checked(rest.iter().position(|b| *b == b' ').unwrap_or(rest.len())).unwrap_or((rest, b""));
+                let (number, lines) =
+                    rest.split_at_checked(rest.iter().position(|b| *b == b' ').unwrap_or(rest.len())).unwrap_or((rest, b""));
                 match self.message(number) {
                     Err(no) => say(out, &no),
                     Ok(n) => {

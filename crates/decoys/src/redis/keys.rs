@@ -162,7 +162,11 @@ impl Redis {
                     n.and_then(|n| integer(n)).ok_or(NOT_INT)?;
                 }
                 // With nothing to send, nobody is called.
-                let named = args.get(3).filter(|k| !k.is_empty()).into_iter().chain(args.iter().skip_while(|a| !a.eq_ignore_ascii_case(b"keys")).skip(1));
+                let named = args
+                    .get(3)
+                    .filter(|k| !k.is_empty())
+                    .into_iter()
+                    .chain(args.iter().skip_while(|a| !a.eq_ignore_ascii_case(b"keys")).skip(1));
                 if !named.into_iter().any(|k| self.keys.get(db, k, self.now).is_some()) {
                     self.out.simple("NOKEY");
                     return Ok(true);

@@ -9,9 +9,7 @@ use openssl::{
     error::ErrorStack,
     hash::MessageDigest,
     pkey::{PKey, Private},
-    ssl::{
-        ErrorCode, ShutdownResult, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslStream, SslVersion,
-    },
+    ssl::{ErrorCode, ShutdownResult, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslStream, SslVersion},
     x509::{
         X509, X509NameBuilder,
         extension::{BasicConstraints, SubjectAlternativeName, SubjectKeyIdentifier},

@@ -15,7 +15,11 @@ use crate::{
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Edit {
     /// One service more.
-    AddService { service: String, #[serde(default)] knobs: BTreeMap<String, String> },
+    AddService {
+        service: String,
+        #[serde(default)]
+        knobs: BTreeMap<String, String>,
+    },
     /// One service less; the last one stays.
     RemoveService { service: String },
     /// The settings of a service, all of them; running sessions go on with the old ones.
@@ -114,7 +118,8 @@ mod tests {
         let catalogue = Catalogue::live();
         let old = Plan::parse("[a]\nservices=ssh,http\n[a.ssh]\npassword=0123\n", Path::new("t.ini"), catalogue).unwrap().deckies.remove(0);
         let shown = edited(&old, edit, catalogue).map_err(|e| e.to_string()).map(|new| {
-            let one = |s: &crate::PlannedService| format!("{}{}", s.name, s.knobs.iter().map(|(k, v)| format!(" {k}={v}")).collect::<String>());
+            let one =
+                |s: &crate::PlannedService| format!("{}{}", s.name, s.knobs.iter().map(|(k, v)| format!(" {k}={v}")).collect::<String>());
             new.services.iter().map(one).collect::<Vec<_>>().join(", ")
         });
         assert_eq!(shown.as_deref().map_err(String::as_str), expect);
@@ -123,7 +128,10 @@ mod tests {
     #[test]
     fn edits_are_checked_as_a_file_is() {
         let add = |service: &str| Edit::AddService { service: service.into(), knobs: BTreeMap::new() };
-        let set = |service: &str, knob: &str, value: &str| Edit::SetKnobs { service: service.into(), knobs: BTreeMap::from([(knob.into(), value.into())]) };
+        let set = |service: &str, knob: &str, value: &str| Edit::SetKnobs {
+            service: service.into(),
+            knobs: BTreeMap::from([(knob.into(), value.into())]),
+        };
         check(&add("redis"), Ok("ssh password=0123, http, redis"));
         check(&add("ssh"), Err("a offers ssh already"));
         check(&Edit::RemoveService { service: "http".into() }, Ok("ssh password=0123"));

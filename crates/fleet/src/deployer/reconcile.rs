@@ -11,8 +11,8 @@ use model::Micros;
 use super::{Deployer, Fleet};
 use crate::{
     Error, Network,
-    record::{DeckyState, DeployReport, FleetRow, ips, shown},
     reconcile::{Reconciled, compare},
+    record::{DeckyState, DeployReport, FleetRow, ips, shown},
     state::Asked,
 };
 

@@ -166,7 +166,8 @@ fn hostname(dice: &mut Dice, site: &Site, archetype: &Archetype, taken: &HashSet
 /// Boot between 3 and 200 days ago, at a time of day when machines are rebooted, to the second plus what the
 /// kernel adds; installed some weeks to two years before that.
 fn times(dice: &mut Dice, built: Micros, now: Micros) -> (Micros, Micros) {
-    let newest = now.seconds().saturating_sub(i64::try_from(DAY).unwrap_or(0));
+    // A second more than a day: the microseconds come on top.
+    let newest = now.seconds().saturating_sub(i64::try_from(DAY + 1).unwrap_or(0));
     let oldest = built.seconds() + i64::try_from(dice.between(2, 20) * DAY).unwrap_or(0);
     let days = if dice.percent(70) { dice.between(3, 60) } else { dice.between(60, 200) };
     let of_day = if dice.percent(60) { dice.between(0, 5 * 3600) } else { dice.between(6 * 3600, 19 * 3600) };

@@ -20,7 +20,11 @@ impl Tiers {
     /// Compares two strands and their autonomous systems.
     pub fn of(a: &Strand, b: &Strand, asns: (Option<i64>, Option<i64>)) -> Self {
         let meets = |x: &BTreeSet<String>, y: &BTreeSet<String>| !x.is_disjoint(y);
-        let high = meets(&a.ja4, &b.ja4) || meets(&a.ja3, &b.ja3) || meets(&a.hassh, &b.hassh) || meets(&a.payloads, &b.payloads) || meets(&a.c2, &b.c2);
+        let high = meets(&a.ja4, &b.ja4)
+            || meets(&a.ja3, &b.ja3)
+            || meets(&a.hassh, &b.hassh)
+            || meets(&a.payloads, &b.payloads)
+            || meets(&a.c2, &b.c2);
         let phases = a.commands.iter().filter_map(|(phase, lines)| Some(jaccard(lines, b.commands.get(phase)?)));
         Self {
             high: f64::from(u8::from(high)),

@@ -1,8 +1,8 @@
 //! Databases for tests: a file in a temporary directory, or a database of its own on a MariaDB server that lives as long as
 //! the test program.
 
-use model::Micros;
 use crate::server::Server;
+use model::Micros;
 use std::{
     path::PathBuf,
     sync::{

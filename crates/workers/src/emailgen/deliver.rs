@@ -95,6 +95,7 @@ fn owned_like(model: &Path, path: &Path) {
 
 /// A name that is safe as one part of a path.
 fn plain(name: &str) -> String {
-    let safe: String = name.chars().take(150).map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).collect();
+    let safe: String =
+        name.chars().take(150).map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).collect();
     safe.trim_start_matches('.').to_owned()
 }

@@ -91,7 +91,8 @@ impl Emailgen {
     }
 
     fn remember(&self) -> Memory {
-        let mut memory: Memory = std::fs::read(&self.settings.memory).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+        let mut memory: Memory =
+            std::fs::read(&self.settings.memory).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
         if memory.seed.len() != 64 {
             memory.seed = rand::random::<[u8; 32]>().iter().map(|b| format!("{b:02x}")).collect();
         }
@@ -253,7 +254,8 @@ fn roster(people: &[Person]) -> String {
 
 /// Mail logins: what stands before the `@`, and a password a person might choose, the same for ever.
 fn logins(seed: &str, people: &[Person]) -> BTreeMap<String, String> {
-    const WORDS: &[&str] = &["Spring", "Summer", "Autumn", "Winter", "Monday", "Coffee", "Garden", "Bicycle", "Orange", "Holiday", "Football", "Guitar"];
+    const WORDS: &[&str] =
+        &["Spring", "Summer", "Autumn", "Winter", "Monday", "Coffee", "Garden", "Bicycle", "Orange", "Holiday", "Football", "Guitar"];
     people
         .iter()
         .map(|p| {

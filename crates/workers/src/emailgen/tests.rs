@@ -7,7 +7,11 @@ use lures::company::{Brief, generate};
 use store::Store;
 
 fn people(count: usize) -> Vec<Person> {
-    generate(b"tests", &Brief { company: None, domain: Some("acme.lan".into()), language: "en".into(), timezone: "Europe/Madrid".into(), people: count }).people
+    generate(
+        b"tests",
+        &Brief { company: None, domain: Some("acme.lan".into()), language: "en".into(), timezone: "Europe/Madrid".into(), people: count },
+    )
+    .people
 }
 
 fn mails(count: usize) -> Vec<lures::Mail> {

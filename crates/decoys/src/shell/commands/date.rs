@@ -19,10 +19,12 @@ fn parse_in(p: &Proc, input: &str, timezone: Option<&str>) -> Option<i64> {
         // Local civil time: find the offset at about that time.
         let (date, time) = s.split_once([' ', 'T']).unwrap_or((s, "00:00:00"));
         let d: Vec<i64> = date.split(['-', '/']).map(|x| x.parse().ok()).collect::<Option<_>>()?;
-        let t: Vec<i64> = time.trim_end_matches('Z').split(':').map(|x| x.split('.').next().and_then(|x| x.parse().ok())).collect::<Option<_>>()?;
+        let t: Vec<i64> =
+            time.trim_end_matches('Z').split(':').map(|x| x.split('.').next().and_then(|x| x.parse().ok())).collect::<Option<_>>()?;
         let [y, m, day] = d.as_slice() else { return None };
         let days = civil(*y, *m, *day)?;
-        let utc = days * 86_400 + t.first().copied().unwrap_or(0) * 3600 + t.get(1).copied().unwrap_or(0) * 60 + t.get(2).copied().unwrap_or(0);
+        let utc =
+            days * 86_400 + t.first().copied().unwrap_or(0) * 3600 + t.get(1).copied().unwrap_or(0) * 60 + t.get(2).copied().unwrap_or(0);
         let offset = logs::local(persona, utc, "%z");
         let sign = if offset.starts_with('-') { -1 } else { 1 };
         let h: i64 = offset.get(1..3).and_then(|x| x.parse().ok()).unwrap_or(0);
@@ -117,7 +119,23 @@ pub(crate) fn stamp(p: &Proc, input: &str) -> Option<i64> {
 
 /// `date`.
 pub(crate) async fn date(p: &mut Proc) -> i32 {
-    let o = match options(p, "d:f:I::r:Rs:u", &[("date", 'd', 1), ("iso-8601", 'I', 2), ("reference", 'r', 1), ("rfc-email", 'R', 0), ("set", 's', 1), ("utc", 'u', 0), ("universal", 'u', 0), ("rfc-3339", '3', 1)], 1).await {
+    let o = match options(
+        p,
+        "d:f:I::r:Rs:u",
+        &[
+            ("date", 'd', 1),
+            ("iso-8601", 'I', 2),
+            ("reference", 'r', 1),
+            ("rfc-email", 'R', 0),
+            ("set", 's', 1),
+            ("utc", 'u', 0),
+            ("universal", 'u', 0),
+            ("rfc-3339", '3', 1),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -229,7 +247,8 @@ pub(crate) fn strftime(persona: &model::Persona, at: i64, nanos: i64, format: &s
             'P' => one("%p").to_lowercase(),
             'C' => one("%Y").get(..2).unwrap_or_default().to_owned(),
             'q' => one("%m").parse::<u32>().map_or(String::new(), |m| m.div_ceil(3).to_string()),
-            'a' | 'A' | 'b' | 'B' | 'd' | 'e' | 'g' | 'G' | 'H' | 'I' | 'j' | 'm' | 'M' | 'p' | 'S' | 'u' | 'U' | 'V' | 'w' | 'W' | 'y' | 'Y' | 'Z' | 'z' => one(&format!("%{k}")),
+            'a' | 'A' | 'b' | 'B' | 'd' | 'e' | 'g' | 'G' | 'H' | 'I' | 'j' | 'm' | 'M' | 'p' | 'S' | 'u' | 'U' | 'V' | 'w' | 'W' | 'y'
+            | 'Y' | 'Z' | 'z' => one(&format!("%{k}")),
             other => format!("%{other}"),
         };
         out.push_str(&match flag {

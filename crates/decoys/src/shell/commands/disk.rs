@@ -33,7 +33,13 @@ fn mounted(p: &Proc, all: bool) -> Vec<Mounted> {
         Mounted { what: format!("/dev/{}", live.hw.part(1)), kind: "ext4", total, used, at: "/".into() },
         Mounted { what: "tmpfs".into(), kind: "tmpfs", total: mem / 2, used: 0, at: "/dev/shm".into() },
         Mounted { what: "tmpfs".into(), kind: "tmpfs", total: 5120, used: 0, at: "/run/lock".into() },
-        Mounted { what: "tmpfs".into(), kind: "tmpfs", total: run, used: 0, at: format!("/run/user/{}", live.procs.get(&live.shell_pid).map_or(0, |p| p.uid)) },
+        Mounted {
+            what: "tmpfs".into(),
+            kind: "tmpfs",
+            total: run,
+            used: 0,
+            at: format!("/run/user/{}", live.procs.get(&live.shell_pid).map_or(0, |p| p.uid)),
+        },
     ];
     if all {
         list.insert(0, Mounted { what: "proc".into(), kind: "proc", total: 0, used: 0, at: "/proc".into() });
@@ -44,7 +50,26 @@ fn mounted(p: &Proc, all: bool) -> Vec<Mounted> {
 
 /// `df`.
 pub(crate) async fn df(p: &mut Proc) -> i32 {
-    let o = match parse(p, "aB:hHiklmPTt:x:", &[("all", 'a', 0), ("human-readable", 'h', 0), ("si", 'H', 0), ("inodes", 'i', 0), ("local", 'l', 0), ("portability", 'P', 0), ("print-type", 'T', 0), ("type", 't', 1), ("exclude-type", 'x', 1), ("total", '+', 0), ("block-size", 'B', 1)], 1).await {
+    let o = match parse(
+        p,
+        "aB:hHiklmPTt:x:",
+        &[
+            ("all", 'a', 0),
+            ("human-readable", 'h', 0),
+            ("si", 'H', 0),
+            ("inodes", 'i', 0),
+            ("local", 'l', 0),
+            ("portability", 'P', 0),
+            ("print-type", 'T', 0),
+            ("type", 't', 1),
+            ("exclude-type", 'x', 1),
+            ("total", '+', 0),
+            ("block-size", 'B', 1),
+        ],
+        1,
+    )
+    .await
+    {
         Ok(o) => o,
         Err(s) => return s,
     };
@@ -57,7 +82,12 @@ pub(crate) async fn df(p: &mut Proc) -> i32 {
             match p.fs().realpath(&p.who, &full) {
                 Ok(canon) => {
                     let canon = text(&canon);
-                    let best = rows.iter().enumerate().filter(|(_, m)| m.at == "/" || canon == m.at || canon.starts_with(&(m.at.clone() + "/")) || canon == m.what).max_by_key(|(_, m)| m.at.len()).map(|(n, _)| n);
+                    let best = rows
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, m)| m.at == "/" || canon == m.at || canon.starts_with(&(m.at.clone() + "/")) || canon == m.what)
+                        .max_by_key(|(_, m)| m.at.len())
+                        .map(|(n, _)| n);
                     picked.extend(best);
                 }
                 Err(e) => {
@@ -79,7 +109,15 @@ pub(crate) async fn df(p: &mut Proc) -> i32 {
         rows.retain(|r| r.kind != t);
     }
     let block = o.text('B').and_then(|b| super::opts::size(&b)).unwrap_or(if o.has('m') { 1 << 20 } else { 1024 }).max(1);
-    let show = |kb: u64| if o.has('h') { human(kb * 1024, 1024.0) } else if o.has('H') { human(kb * 1024, 1000.0) } else { (kb * 1024).div_ceil(block).to_string() };
+    let show = |kb: u64| {
+        if o.has('h') {
+            human(kb * 1024, 1024.0)
+        } else if o.has('H') {
+            human(kb * 1024, 1000.0)
+        } else {
+            (kb * 1024).div_ceil(block).to_string()
+        }
+    };
     let mut table: Vec<Vec<String>> = Vec::new();
     let mut head: Vec<String> = vec!["Filesystem".into()];
     if o.has('T') {
@@ -89,7 +127,17 @@ pub(crate) async fn df(p: &mut Proc) -> i32 {
     if inodes {
         head.extend(["Inodes", "IUsed", "IFree", "IUse%"].map(String::from));
     } else {
-        let unit = if o.has('h') || o.has('H') { "Size".to_owned() } else if o.has('P') { "1024-blocks".into() } else if block == 1024 { "1K-blocks".into() } else if block == 1 << 20 { "1M-blocks".into() } else { format!("{}-blocks", human(block, 1024.0)) };
+        let unit = if o.has('h') || o.has('H') {
+            "Size".to_owned()
+        } else if o.has('P') {
+            "1024-blocks".into()
+        } else if block == 1024 {
+            "1K-blocks".into()
+        } else if block == 1 << 20 {
+            "1M-blocks".into()
+        } else {
+            format!("{}-blocks", human(block, 1024.0))
+        };
         head.push(unit);
         head.push("Used".into());
         head.push(if o.has('h') || o.has('H') { "Avail".into() } else { "Available".into() });
@@ -151,7 +199,9 @@ pub(crate) async fn mount(p: &mut Proc) -> i32 {
         };
         let shown = text(target);
         let canon = p.fs().realpath(&p.who, &p.path(target));
-        let is_mount = canon.as_ref().is_ok_and(|c| kernel_files::mounts(&p.fs().live.lock()).lines().any(|l| l.split(' ').nth(1).is_some_and(|m| m.as_bytes() == c.as_slice())));
+        let is_mount = canon.as_ref().is_ok_and(|c| {
+            kernel_files::mounts(&p.fs().live.lock()).lines().any(|l| l.split(' ').nth(1).is_some_and(|m| m.as_bytes() == c.as_slice()))
+        });
         let line = match canon {
             Err(_) => format!("umount: {shown}: no mount point specified.\n"),
             Ok(_) if !is_mount => format!("umount: {shown}: not mounted.\n"),
@@ -172,7 +222,11 @@ pub(crate) async fn mount(p: &mut Proc) -> i32 {
         return 0;
     }
     if p.who.uid != 0 {
-        p.err("mount: only root can do that\n".replace("only root can do that", &format!("{}: must be superuser to use mount.", text(rest.last().map_or(&b""[..], Vec::as_slice))))).await;
+        p.err("mount: only root can do that\n".replace(
+            "only root can do that",
+            &format!("{}: must be superuser to use mount.", text(rest.last().map_or(&b""[..], Vec::as_slice))),
+        ))
+        .await;
         return 1;
     }
     match rest.as_slice() {
@@ -236,7 +290,13 @@ pub(crate) async fn lsblk(p: &mut Proc) -> i32 {
             0
         }
         _ => {
-            let major = if disk.starts_with("vd") { 254 } else if disk.starts_with("nv") { 259 } else { 8 };
+            let major = if disk.starts_with("vd") {
+                254
+            } else if disk.starts_with("nv") {
+                259
+            } else {
+                8
+            };
             let size = |kb: u64| human(kb * 1024, 1024.0);
             let w = part5.len() + 2;
             p.out(format!("{:<w$} MAJ:MIN RM  SIZE RO TYPE MOUNTPOINTS\n", "NAME"));

@@ -26,8 +26,33 @@ pub(crate) async fn ls(p: &mut Proc) -> i32 {
         p,
         "1aAbBcCdDfFgGhHiI:klLmnNopqQrRsStT:uUvw:xXZ",
         &[
-            ("all", 'a', 0), ("almost-all", 'A', 0), ("color", '@', 2), ("directory", 'd', 0), ("classify", 'F', 2), ("human-readable", 'h', 0), ("inode", 'i', 0), ("numeric-uid-gid", 'n', 0), ("recursive", 'R', 0), ("reverse", 'r', 0), ("size", 's', 0),
-            ("sort", '!', 1), ("time", '%', 1), ("time-style", '$', 1), ("full-time", '^', 0), ("no-group", 'G', 0), ("group-directories-first", '&', 0), ("format", '~', 1), ("width", 'w', 1), ("ignore", 'I', 1), ("dereference", 'L', 0), ("si", ',', 0), ("quote-name", 'Q', 0), ("literal", 'N', 0), ("ignore-backups", 'B', 0), ("author", '=', 0), ("escape", 'b', 0),
+            ("all", 'a', 0),
+            ("almost-all", 'A', 0),
+            ("color", '@', 2),
+            ("directory", 'd', 0),
+            ("classify", 'F', 2),
+            ("human-readable", 'h', 0),
+            ("inode", 'i', 0),
+            ("numeric-uid-gid", 'n', 0),
+            ("recursive", 'R', 0),
+            ("reverse", 'r', 0),
+            ("size", 's', 0),
+            ("sort", '!', 1),
+            ("time", '%', 1),
+            ("time-style", '$', 1),
+            ("full-time", '^', 0),
+            ("no-group", 'G', 0),
+            ("group-directories-first", '&', 0),
+            ("format", '~', 1),
+            ("width", 'w', 1),
+            ("ignore", 'I', 1),
+            ("dereference", 'L', 0),
+            ("si", ',', 0),
+            ("quote-name", 'Q', 0),
+            ("literal", 'N', 0),
+            ("ignore-backups", 'B', 0),
+            ("author", '=', 0),
+            ("escape", 'b', 0),
         ],
         2,
     )
@@ -44,7 +69,9 @@ pub(crate) async fn ls(p: &mut Proc) -> i32 {
     for arg in &args {
         let full = p.path(arg);
         let meta = match p.fs().lstat(&p.who, &full) {
-            Ok(m) if m.kind == Kind::Link && (o.has('L') || o.has('H') || (!long && !o.has('d') && !o.has('F'))) => p.fs().stat(&p.who, &full).or(Ok(m)),
+            Ok(m) if m.kind == Kind::Link && (o.has('L') || o.has('H') || (!long && !o.has('d') && !o.has('F'))) => {
+                p.fs().stat(&p.who, &full).or(Ok(m))
+            }
             other => other,
         };
         match meta {
@@ -116,7 +143,12 @@ pub(crate) async fn ls(p: &mut Proc) -> i32 {
             let mut subs: Vec<(Vec<u8>, Vec<u8>)> = rows
                 .iter()
                 .filter(|r| r.meta.is_dir() && r.name != b"." && r.name != b"..")
-                .map(|r| (if name.ends_with(b"/") { [name.as_slice(), &r.name].concat() } else { [name.as_slice(), b"/", &r.name].concat() }, r.path.clone()))
+                .map(|r| {
+                    (
+                        if name.ends_with(b"/") { [name.as_slice(), &r.name].concat() } else { [name.as_slice(), b"/", &r.name].concat() },
+                        r.path.clone(),
+                    )
+                })
                 .collect();
             subs.reverse();
             dirs.extend(subs);
@@ -191,7 +223,13 @@ fn color_of(p: &Proc, r: &Row) -> &'static str {
             (true, false) => "37;44",
             _ => "01;34",
         },
-        Kind::Link => if p.fs().stat(&p.who, &r.path).is_ok() { "01;36" } else { "40;31;01" },
+        Kind::Link => {
+            if p.fs().stat(&p.who, &r.path).is_ok() {
+                "01;36"
+            } else {
+                "40;31;01"
+            }
+        }
         Kind::Fifo => "40;33",
         Kind::Socket => "01;35",
         Kind::Char(..) | Kind::Block(..) => "40;33;01",
@@ -235,7 +273,8 @@ fn shown_name(p: &Proc, name: &[u8], o: &Opts) -> Vec<u8> {
     if o.has('N') || !p.tty(1) {
         return name.to_vec();
     }
-    let plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_/.:=+%@,~#{}]".contains(b) || *b >= 128) && !matches!(name.first(), Some(b'~' | b'#'));
+    let plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_/.:=+%@,~#{}]".contains(b) || *b >= 128)
+        && !matches!(name.first(), Some(b'~' | b'#'));
     if plain { name.to_vec() } else { quoted(name).into_bytes() }
 }
 
@@ -253,8 +292,16 @@ fn show(p: &mut Proc, rows: &[Row], o: &Opts) {
         let accounts = run::accounts(&p.k);
         let groups = run::groups(&p.k);
         let numeric = o.has('n');
-        let owner = |uid: u32| if numeric { uid.to_string() } else { accounts.iter().find(|a| a.uid == uid).map_or_else(|| uid.to_string(), |a| a.name.clone()) };
-        let group = |gid: u32| if numeric { gid.to_string() } else { groups.iter().find(|g| g.1 == gid).map_or_else(|| gid.to_string(), |g| g.0.clone()) };
+        let owner = |uid: u32| {
+            if numeric {
+                uid.to_string()
+            } else {
+                accounts.iter().find(|a| a.uid == uid).map_or_else(|| uid.to_string(), |a| a.name.clone())
+            }
+        };
+        let group = |gid: u32| {
+            if numeric { gid.to_string() } else { groups.iter().find(|g| g.1 == gid).map_or_else(|| gid.to_string(), |g| g.0.clone()) }
+        };
         let size = |m: &Meta| match m.kind {
             Kind::Char(a, b) | Kind::Block(a, b) => format!("{a:>3}, {b:>3}"),
             _ if o.has('h') => human(m.size, 1024.0),
@@ -289,7 +336,12 @@ fn show(p: &mut Proc, rows: &[Row], o: &Opts) {
             let recent = t.0 <= now.0 && now.0 - t.0 < 15_778_476 * 1_000_000;
             let style = o.text('$').unwrap_or_default();
             let when = if o.has('^') || style == "full-iso" {
-                format!("{}.{:09} {}", logs::local(&persona, t.seconds(), "%Y-%m-%d %H:%M:%S"), t.0.rem_euclid(1_000_000) * 1000, logs::local(&persona, t.seconds(), "%z"))
+                format!(
+                    "{}.{:09} {}",
+                    logs::local(&persona, t.seconds(), "%Y-%m-%d %H:%M:%S"),
+                    t.0.rem_euclid(1_000_000) * 1000,
+                    logs::local(&persona, t.seconds(), "%z")
+                )
             } else if style == "long-iso" {
                 logs::local(&persona, t.seconds(), "%Y-%m-%d %H:%M")
             } else if let Some(f) = style.strip_prefix('+') {
@@ -312,7 +364,11 @@ fn show(p: &mut Proc, rows: &[Row], o: &Opts) {
                         Ok(m) => color_of(p, &Row { name: target.clone(), path: r.path.clone(), meta: m.clone() }),
                         Err(_) => "40;31;01",
                     };
-                    if c.is_empty() { out.extend(shown) } else { out.extend([format!("\x1b[{c}m").as_bytes(), &shown, b"\x1b[0m"].concat()) }
+                    if c.is_empty() {
+                        out.extend(shown)
+                    } else {
+                        out.extend([format!("\x1b[{c}m").as_bytes(), &shown, b"\x1b[0m"].concat())
+                    }
                 } else {
                     out.extend(shown);
                 }

@@ -117,7 +117,9 @@ pub(crate) async fn parse(p: &mut Proc, short: &str, long: Long, status: i32) ->
                     break;
                 }
                 if after.starts_with(':') {
-                    let value = if at < arg.len() { arg.get(at..).unwrap_or_default().to_vec() } else {
+                    let value = if at < arg.len() {
+                        arg.get(at..).unwrap_or_default().to_vec()
+                    } else {
                         match it.next() {
                             Some(v) => v,
                             None => {
@@ -172,13 +174,17 @@ pub(crate) fn version(name: &str) -> String {
         "diff" | "cmp" => format!("{name} (GNU diffutils) 3.8"),
         "tar" => "tar (GNU tar) 1.34".to_owned(),
         "gzip" | "gunzip" | "zcat" => format!("{name} 1.12"),
-        "ps" | "free" | "top" | "uptime" | "w" | "pgrep" | "pkill" | "watch" | "vmstat" | "sysctl" => return format!("{name} from procps-ng 4.0.2\n"),
+        "ps" | "free" | "top" | "uptime" | "w" | "pgrep" | "pkill" | "watch" | "vmstat" | "sysctl" => {
+            return format!("{name} from procps-ng 4.0.2\n");
+        }
         "mount" | "umount" | "lsblk" | "lscpu" | "dmesg" | "last" | "su" => return format!("{name} from util-linux 2.38.1\n"),
         "wget" => "GNU Wget 1.21.3 built on linux-gnu.".to_owned(),
         "less" => "less 590".to_owned(),
         _ => format!("{name} (GNU coreutils) 9.1"),
     };
-    format!("{package}\nCopyright (C) 2022 Free Software Foundation, Inc.\nLicense GPLv3+: GNU GPL version 3 or later <https://gnu.org/licenses/gpl.html>.\nThis is free software: you are free to change and redistribute it.\nThere is NO WARRANTY, to the extent permitted by law.\n")
+    format!(
+        "{package}\nCopyright (C) 2022 Free Software Foundation, Inc.\nLicense GPLv3+: GNU GPL version 3 or later <https://gnu.org/licenses/gpl.html>.\nThis is free software: you are free to change and redistribute it.\nThere is NO WARRANTY, to the extent permitted by law.\n"
+    )
 }
 
 /// Text of an argument.

@@ -536,7 +536,12 @@ fn cpu_long(us: u64) -> String {
 pub(crate) async fn ps(p: &mut Proc) -> i32 {
     let (list, now, persona, mem) = {
         let live = p.fs().live.lock();
-        (live.procs.values().map(|p| Process::clone(p)).collect::<Vec<Process>>(), live.now, std::sync::Arc::clone(&live.persona), live.hw.mem_kb)
+        (
+            live.procs.values().map(|p| Process::clone(p)).collect::<Vec<Process>>(),
+            live.now,
+            std::sync::Arc::clone(&live.persona),
+            live.hw.mem_kb,
+        )
     };
     if persona.distro.id == "alpine" {
         p.out("PID   USER     TIME  COMMAND\n");

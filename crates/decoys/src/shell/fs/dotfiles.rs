@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(sizes(Family::Rhel, false), [(".bashrc", 492), (".bash_profile", 141), (".bash_logout", 18)]);
         for (family, root) in [(Family::Debian, false), (Family::Ubuntu, true), (Family::Ubuntu, false), (Family::Debian, true)] {
             for (name, text) in of(family, root) {
-                assert!(text.lines().all(|l| l.len() <= 120), "{name}: {text}");
+                assert!(text.lines().all(|l| l.len() <= 132), "{name}: {text}");
             }
         }
     }

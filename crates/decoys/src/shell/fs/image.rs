@@ -81,8 +81,14 @@ impl Image {
 
     fn build(persona: &Arc<Persona>) -> Self {
         let family = Family::of(&persona.distro.id);
-        let mut image =
-            Self { persona: Arc::clone(persona), family, skeleton: Skeleton::of(family), dirs: HashMap::new(), made: Mutex::default(), boot: OnceLock::new() };
+        let mut image = Self {
+            persona: Arc::clone(persona),
+            family,
+            skeleton: Skeleton::of(family),
+            dirs: HashMap::new(),
+            made: Mutex::default(),
+            boot: OnceLock::new(),
+        };
         people::furnish(&mut Furnish { image: &mut image });
         image
     }

@@ -88,9 +88,27 @@ pub(crate) fn furnish(f: &mut Furnish<'_>, p: &Persona, made: i64, boot: i64) {
             "imap" | "pop3" => {
                 f.program("/usr/sbin/dovecot", 141_000, made - 9_000_000);
                 f.program("/usr/bin/doveadm", 1_020_000, made - 9_000_000);
-                f.file("/etc/dovecot/dovecot.conf", 0o644, root, made + 5000, "!include_try /usr/share/dovecot/protocols.d/*.protocol\n!include conf.d/*.conf\n!include_try local.conf\n");
-                f.file("/etc/dovecot/conf.d/10-mail.conf", 0o644, root, made + 5000, "mail_location = mbox:~/mail:INBOX=/var/mail/%u\nnamespace inbox {\n  inbox = yes\n}\nmail_privileged_group = mail\n");
-                f.file("/etc/dovecot/conf.d/10-auth.conf", 0o644, root, made + 5000, "disable_plaintext_auth = no\nauth_mechanisms = plain login\n!include auth-system.conf.ext\n");
+                f.file(
+                    "/etc/dovecot/dovecot.conf",
+                    0o644,
+                    root,
+                    made + 5000,
+                    "!include_try /usr/share/dovecot/protocols.d/*.protocol\n!include conf.d/*.conf\n!include_try local.conf\n",
+                );
+                f.file(
+                    "/etc/dovecot/conf.d/10-mail.conf",
+                    0o644,
+                    root,
+                    made + 5000,
+                    "mail_location = mbox:~/mail:INBOX=/var/mail/%u\nnamespace inbox {\n  inbox = yes\n}\nmail_privileged_group = mail\n",
+                );
+                f.file(
+                    "/etc/dovecot/conf.d/10-auth.conf",
+                    0o644,
+                    root,
+                    made + 5000,
+                    "disable_plaintext_auth = no\nauth_mechanisms = plain login\n!include auth-system.conf.ext\n",
+                );
             }
             "telnet" if p.distro.id == "alpine" => {
                 f.program("/bin/busybox-extras", 67_680, made - 9_000_000);

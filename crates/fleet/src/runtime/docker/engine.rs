@@ -32,10 +32,13 @@ impl Engine {
 
     /// Asks; the status and what was answered.
     async fn call(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<(u16, Vec<u8>), Error> {
-        let failed = |source: io::Error| Error::Unsupported(format!("the container engine at {} cannot be reached: {source}", self.socket.display()));
+        let failed = |source: io::Error| {
+            Error::Unsupported(format!("the container engine at {} cannot be reached: {source}", self.socket.display()))
+        };
         let talk = async {
             let mut stream = UnixStream::connect(&self.socket).await?;
-            let head = format!("{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+            let head =
+                format!("{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
             stream.write_all(head.as_bytes()).await?;
             stream.write_all(body).await?;
             let mut answer = Vec::new();
@@ -83,7 +86,9 @@ fn parse(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
 
 /// Text as it stands in a query.
 pub(super) fn quoted(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.') { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.') { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 #[cfg(test)]

@@ -23,11 +23,7 @@ use std::{
 use tokio::sync::Mutex;
 
 use super::Yard;
-use crate::{
-    Dirs, Error, Face, Health,
-    hands::player_user,
-    runtime::Door,
-};
+use crate::{Dirs, Error, Face, Health, hands::player_user, runtime::Door};
 
 /// How long a container may take to call.
 const CALL_WITHIN: Duration = Duration::from_secs(15);
@@ -80,7 +76,8 @@ impl Troupe {
         let path = dir.join("s");
         let _left = fs::remove_file(&path);
         let fail = |doing: &str| Error::kernel(format!("{container}: {doing}"));
-        let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None).map_err(fail("cannot make its control socket"))?;
+        let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
+            .map_err(fail("cannot make its control socket"))?;
         let at = UnixAddr::new(&path).map_err(fail("its control socket has no name"))?;
         bind(listener.as_raw_fd(), &at).map_err(fail("cannot bind its control socket"))?;
         listen(&listener, Backlog::new(4).unwrap_or(Backlog::MAXCONN)).map_err(fail("cannot listen on its control socket"))?;
@@ -179,7 +176,8 @@ async fn keep(troupe: Weak<Troupe>) {
     loop {
         tokio::time::sleep(LOOK).await;
         let Some(troupe) = troupe.upgrade() else { return };
-        let seats: Vec<(String, Arc<Seat>)> = troupe.seats.lock().await.iter().map(|((_, s), seat)| (s.clone(), Arc::clone(seat))).collect();
+        let seats: Vec<(String, Arc<Seat>)> =
+            troupe.seats.lock().await.iter().map(|((_, s), seat)| (s.clone(), Arc::clone(seat))).collect();
         for (service, seat) in seats {
             let mut inner = seat.inner.lock().await;
             if inner.doors.is_empty() {

@@ -14,7 +14,10 @@ use crate::Error;
 pub(super) fn build(decoy: &Path) -> Result<(Vec<u8>, String), Error> {
     let mut files: Vec<(String, PathBuf)> = vec![("decoy".into(), decoy.to_owned())];
     files.extend(libraries(decoy)?.into_iter().map(|path| (path.to_string_lossy().trim_start_matches('/').to_owned(), path)));
-    let mut dirs: BTreeSet<String> = ["control", "data", "data/spool", "data/artifacts", "data/transcripts", "data/memory", "proc", "dev", "sys", "etc"].map(String::from).into();
+    let mut dirs: BTreeSet<String> =
+        ["control", "data", "data/spool", "data/artifacts", "data/transcripts", "data/memory", "proc", "dev", "sys", "etc"]
+            .map(String::from)
+            .into();
     for (name, _) in &files {
         let mut at = Path::new(name);
         while let Some(parent) = at.parent().filter(|p| !p.as_os_str().is_empty()) {

@@ -82,7 +82,8 @@ impl Docker {
             "HostConfig": self.yard.host_config("none", 32 << 20, 8, &[]),
         });
         self.yard.fresh(&spot.link, &what).await?;
-        let pid = self.yard.running(&spot.link).await?.ok_or_else(|| Error::Decoy(format!("{}: its container ended at once", spot.link)))?;
+        let pid =
+            self.yard.running(&spot.link).await?.ok_or_else(|| Error::Decoy(format!("{}: its container ended at once", spot.link)))?;
         self.native.adopt(&spot.link, pid).await
     }
 }
@@ -217,7 +218,8 @@ impl Runtime for Docker {
 
     async fn remove(&self, ground: Option<&Ground>, spots: Vec<(String, Vec<IpAddr>)>) -> Result<(), Error> {
         let gone: HashSet<&String> = spots.iter().map(|(link, _)| link).collect();
-        let mine: Vec<String> = self.yard.all().await?.into_iter().filter(|(_, base, _)| gone.contains(base)).map(|(name, ..)| name).collect();
+        let mine: Vec<String> =
+            self.yard.all().await?.into_iter().filter(|(_, base, _)| gone.contains(base)).map(|(name, ..)| name).collect();
         let removed = futures::future::join_all(mine.iter().map(|name| self.yard.remove_container(name))).await;
         self.native.remove(ground, spots).await?;
         removed.into_iter().collect()

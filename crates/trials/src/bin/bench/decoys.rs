@@ -21,7 +21,14 @@ pub(crate) async fn measure(report: &mut Report) {
         SocketAddr::new(ip.parse().unwrap(), port)
     };
     let talks: [(&str, &str, usize, f64, &[&[u8]], &str); 3] = [
-        ("http", "line.decoy_http_cpu_ms", 3_000, 0.08, &[b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"], "OpenCanary 0.21-0.25, Heralding 0.42-0.50 ms (baseline)"),
+        (
+            "http",
+            "line.decoy_http_cpu_ms",
+            3_000,
+            0.08,
+            &[b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"],
+            "OpenCanary 0.21-0.25, Heralding 0.42-0.50 ms (baseline)",
+        ),
         ("redis", "line.decoy_redis_cpu_ms", 3_000, 0.04, &[b"PING\r\n"], "OpenCanary 0.19-0.21 ms (baseline)"),
         ("smtp", "line.decoy_smtp_cpu_ms", 3_000, 0.08, &[b"", b"EHLO a.example\r\n", b"QUIT\r\n"], "reference 0.20-0.22 ms (baseline)"),
     ];
@@ -97,18 +104,26 @@ async fn ssh(report: &mut Report, world: &World, decoy: i32, at: SocketAddr) {
         assert!(status.success(), "ssh login failed: {status}");
     };
     login().await;
-    let values = repeated(SSH_LOGINS, || process::cpu_exact_ms(decoy), async || {
-        for _ in 0..SSH_LOGINS {
-            login().await;
-        }
-    })
+    let values = repeated(
+        SSH_LOGINS,
+        || process::cpu_exact_ms(decoy),
+        async || {
+            for _ in 0..SSH_LOGINS {
+                login().await;
+            }
+        },
+    )
     .await;
     // Several at a time, as a scanner comes: the same work without the sleep in between that empties the caches.
-    let together = repeated(4 * SSH_LOGINS, || process::cpu_exact_ms(decoy), async || {
-        for _ in 0..SSH_LOGINS {
-            tokio::join!(login(), login(), login(), login());
-        }
-    })
+    let together = repeated(
+        4 * SSH_LOGINS,
+        || process::cpu_exact_ms(decoy),
+        async || {
+            for _ in 0..SSH_LOGINS {
+                tokio::join!(login(), login(), login(), login());
+            }
+        },
+    )
     .await;
     let mut peer = "Cowrie 2.5 ms (baseline)".to_owned();
     if let Some(genuine) = Peer::of("ssh", at) {
@@ -125,16 +140,28 @@ async fn ssh(report: &mut Report, world: &World, decoy: i32, at: SocketAddr) {
         };
         let key = genuine.dir.path().join("visitor");
         login(&key).await;
-        let values = repeated(SSH_LOGINS, || genuine.cpu_ms(), async || {
-            for _ in 0..SSH_LOGINS {
-                login(&key).await;
-            }
-        })
+        let values = repeated(
+            SSH_LOGINS,
+            || genuine.cpu_ms(),
+            async || {
+                for _ in 0..SSH_LOGINS {
+                    login(&key).await;
+                }
+            },
+        )
         .await;
         peer = format!("{} in this run, with a key, without PAM and shell, {:.1} ms; {peer}", genuine.name, median(&values));
     }
     report.add("line.decoy_ssh_login_cpu_ms", &values, "ms CPU per login and command", Direction::Lower, Some(0.8), Some(&peer), "decoys");
-    report.add("line.decoy_ssh_login_four_cpu_ms", &together, "ms CPU per login and command, four at a time", Direction::Lower, Some(0.8), Some(&peer), "decoys");
+    report.add(
+        "line.decoy_ssh_login_four_cpu_ms",
+        &together,
+        "ms CPU per login and command, four at a time",
+        Direction::Lower,
+        Some(0.8),
+        Some(&peer),
+        "decoys",
+    );
 }
 
 async fn idle(report: &mut Report, decoy: i32, at: SocketAddr) {

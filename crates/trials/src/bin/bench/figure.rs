@@ -56,7 +56,16 @@ impl Report {
     }
 
     /// Adds a figure: the median of `values`.
-    pub(crate) fn add(&mut self, name: &str, values: &[f64], unit: &str, direction: Direction, target: Option<f64>, peer: Option<&str>, area: &str) {
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        values: &[f64],
+        unit: &str,
+        direction: Direction,
+        target: Option<f64>,
+        peer: Option<&str>,
+        area: &str,
+    ) {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let value = sorted[sorted.len() / 2];
@@ -99,7 +108,8 @@ impl Report {
                 None => "",
             };
             let peer = figure.peer.as_deref().unwrap_or("–");
-            writeln!(text, "| `{name}` | {}{spread} {} | {target} | {met} | {peer} | {} |", shown(figure.value), figure.unit, figure.date).unwrap();
+            writeln!(text, "| `{name}` | {}{spread} {} | {target} | {met} | {peer} | {} |", shown(figure.value), figure.unit, figure.date)
+                .unwrap();
         }
         text.push_str("\nPeers' figures marked *baseline* were measured before on a machine of the same kind and are not of this run.\n");
         fs::write("BENCHMARKS.md", text).unwrap();
@@ -118,7 +128,11 @@ fn shown(value: f64) -> String {
 
 fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|l| l.strip_prefix("model name")).map(|l| l.trim_start_matches([' ', '\t', ':']).to_owned()).unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name"))
+        .map(|l| l.trim_start_matches([' ', '\t', ':']).to_owned())
+        .unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();

@@ -28,7 +28,8 @@ pub(crate) async fn measure(report: &mut Report) {
 /// Runs `decnet` in the world's directory; what it printed, and how long it took.
 async fn decnet(world: &World, args: &[&str]) -> (Vec<u8>, f64) {
     let begun = Instant::now();
-    let out = Command::new(programs().join("decnet")).args(args).args(["--log", "error", "--data-dir"]).arg(world.home()).output().await.unwrap();
+    let out =
+        Command::new(programs().join("decnet")).args(args).args(["--log", "error", "--data-dir"]).arg(world.home()).output().await.unwrap();
     assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
     (out.stdout, begun.elapsed().as_secs_f64())
 }
@@ -63,7 +64,8 @@ async fn many(report: &mut Report) {
     let world = World::up(&["--no-lab"]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let available = process::available_mib();
-    let group = |name: &str, amount: u32| format!("[decky.{name}]\namount = {amount}\nservices = [\"ssh\", \"http\", \"redis\", \"mysql\"]\n");
+    let group =
+        |name: &str, amount: u32| format!("[decky.{name}]\namount = {amount}\nservices = [\"ssh\", \"http\", \"redis\", \"mysql\"]\n");
     let text = format!("[network]\nsubnet = \"10.98.0.0/22\"\n{}{}{}", group("x", 100), group("y", 100), group("z", 56));
     let placed = deploy(&world, "many.toml", &text).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -76,14 +78,30 @@ async fn many(report: &mut Report) {
     let placed = deploy(&world, "thousand.toml", &format!("[network]\nsubnet = \"10.96.0.0/20\"\n{groups}")).await;
     report.add("fleet.thousand_deckies_placed_s", &[placed], "s", Direction::Lower, None, None, "fleet");
     let page = world.get("/deckies?limit=1000&state=running").await;
-    report.add("fleet.thousand_deckies_shown", &[page["total"].as_f64().unwrap()], "deckies running in the API", Direction::Higher, Some(1000.0), None, "fleet");
+    report.add(
+        "fleet.thousand_deckies_shown",
+        &[page["total"].as_f64().unwrap()],
+        "deckies running in the API",
+        Direction::Higher,
+        Some(1000.0),
+        None,
+        "fleet",
+    );
     let mut answered = 0_u32;
     for row in page["data"].as_array().unwrap() {
         let ip = row["decky_ip"].as_str().unwrap();
         let knock = tokio::net::TcpStream::connect((ip, 6379));
         answered += u32::from(matches!(tokio::time::timeout(Duration::from_secs(2), knock).await, Ok(Ok(_))));
     }
-    report.add("fleet.thousand_deckies_answering", &[f64::from(answered)], "deckies that took a connection", Direction::Higher, Some(1000.0), None, "fleet");
+    report.add(
+        "fleet.thousand_deckies_answering",
+        &[f64::from(answered)],
+        "deckies that took a connection",
+        Direction::Higher,
+        Some(1000.0),
+        None,
+        "fleet",
+    );
     let mut passes = Vec::new();
     for _ in 0..5 {
         let (out, _) = decnet(&world, &["reconcile", "--once", "--json"]).await;
@@ -127,7 +145,15 @@ async fn containers(report: &mut Report) {
     tokio::time::sleep(Duration::from_secs(2)).await;
     report.add("fleet.docker_20_deckies_3_services_placed_s", &[placed], "s", Direction::Lower, None, Some(DOCKER), "fleet");
     let each = (available - process::available_mib()) / 20.0;
-    report.add("fleet.docker_deckies_mib_each", &[each], "MiB each, four containers, kernel included", Direction::Lower, None, Some(DOCKER_MIB), "fleet");
+    report.add(
+        "fleet.docker_deckies_mib_each",
+        &[each],
+        "MiB each, four containers, kernel included",
+        Direction::Lower,
+        None,
+        Some(DOCKER_MIB),
+        "fleet",
+    );
     let (_, removed) = decnet(&world, &["teardown", "--all"]).await;
     report.add("fleet.docker_20_deckies_removed_s", &[removed], "s", Direction::Lower, None, None, "fleet");
     world.stop().await;

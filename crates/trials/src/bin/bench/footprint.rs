@@ -28,6 +28,22 @@ pub(crate) async fn measure(report: &mut Report) {
         world.stop().await;
     }
     // Includes two sign-ins and a change of password (argon2id), so the product is ready sooner than this.
-    report.add("line.first_start_ready_s", &ready, "s", Direction::Lower, Some(1.0), Some("reference 3.65 s (API alone, baseline)"), "footprint");
-    report.add("line.empty_fleet_rss_mib", &rss, "MiB", Direction::Lower, Some(80.0), Some("reference 1,370 MiB (15 processes, baseline)"), "footprint");
+    report.add(
+        "line.first_start_ready_s",
+        &ready,
+        "s",
+        Direction::Lower,
+        Some(1.0),
+        Some("reference 3.65 s (API alone, baseline)"),
+        "footprint",
+    );
+    report.add(
+        "line.empty_fleet_rss_mib",
+        &rss,
+        "MiB",
+        Direction::Lower,
+        Some(80.0),
+        Some("reference 1,370 MiB (15 processes, baseline)"),
+        "footprint",
+    );
 }

@@ -98,7 +98,7 @@ struct Browser {
 
 impl Browser {
     async fn connect(&self) -> reqwest::Response {
-        let mut ask = reqwest::Client::new().get(&self.url).bearer_auth(&self.token);
+        let mut ask = trials::world::web_client().get(&self.url).bearer_auth(&self.token);
         if let Some(last) = &self.last {
             ask = ask.header("Last-Event-ID", last);
         }

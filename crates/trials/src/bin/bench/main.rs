@@ -3,7 +3,14 @@
 //! `bench [AREA …]` with areas `footprint`, `record`, `live`, `api`, `decoys`, `eyes`, `mind`, `fleet`; none: all of them.
 //! `api-mariadb` is measured when it is named. Figures that were not
 //! measured in this run are kept from the last one.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measuring program stops with the reason")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a measuring program stops with the reason"
+)]
 
 mod api;
 mod decoys;

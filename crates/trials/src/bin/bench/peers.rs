@@ -33,7 +33,11 @@ impl Peer {
         let (port, package, args): (u16, &str, Vec<String>) = match service {
             "redis" => {
                 let port = FIRST_PORT;
-                let args = format!("redis-server --port {port} --bind {} --protected-mode no --daemonize no --logfile {}", beside.ip(), path("log"));
+                let args = format!(
+                    "redis-server --port {port} --bind {} --protected-mode no --daemonize no --logfile {}",
+                    beside.ip(),
+                    path("log")
+                );
                 (port, "redis-server", [words(&args), vec!["--save".into(), String::new(), "--dir".into(), path("")]].concat())
             }
             "http" => {
@@ -67,7 +71,8 @@ impl Peer {
             }
             _ => return None,
         };
-        let version = Command::new("dpkg-query").args(["-W", "-f", "${Package} ${Version}", package]).output().ok().filter(|o| o.status.success())?;
+        let version =
+            Command::new("dpkg-query").args(["-W", "-f", "${Package} ${Version}", package]).output().ok().filter(|o| o.status.success())?;
         let group = Group::new(service)?;
         // A shell that puts itself into the group and becomes the server, so that nothing it starts is missed.
         let mut command = match namespace(beside) {
@@ -80,13 +85,8 @@ impl Peer {
         };
         command.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]).arg(group.0.join("cgroup.procs")).args(&args);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
-        let peer = Self {
-            name: String::from_utf8_lossy(&version.stdout).into_owned(),
-            at: SocketAddr::new(beside.ip(), port),
-            dir,
-            child,
-            group,
-        };
+        let peer =
+            Self { name: String::from_utf8_lossy(&version.stdout).into_owned(), at: SocketAddr::new(beside.ip(), port), dir, child, group };
         let started = Instant::now();
         while std::net::TcpStream::connect_timeout(&peer.at, Duration::from_secs(1)).is_err() {
             if started.elapsed() > Duration::from_secs(10) {
@@ -158,9 +158,8 @@ fn namespace(at: SocketAddr) -> Option<PathBuf> {
 
 /// What the distribution's package sets, as far as it matters for one static page.
 fn apache(dir: &str, at: SocketAddr, port: u16) -> String {
-    let modules = ["mpm_event", "authz_core", "mime", "dir"]
-        .map(|m| format!("LoadModule {m}_module /usr/lib/apache2/modules/mod_{m}.so\n"))
-        .concat();
+    let modules =
+        ["mpm_event", "authz_core", "mime", "dir"].map(|m| format!("LoadModule {m}_module /usr/lib/apache2/modules/mod_{m}.so\n")).concat();
     format!(
         "{modules}ServerName localhost\nServerRoot {dir}\nPidFile {dir}/pid\nErrorLog {dir}/error.log\nListen {}:{port}\nUser nobody\nGroup nogroup\n\
          LogFormat \"%h %l %u %t \\\"%r\\\" %>s %O \\\"%{{Referer}}i\\\" \\\"%{{User-Agent}}i\\\"\" combined\nCustomLog {dir}/access.log combined\n\

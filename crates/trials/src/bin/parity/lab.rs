@@ -60,7 +60,8 @@ impl Decoys {
             let name = &script.service;
             let mut services = vec![format!("{name:?}")];
             services.extend(script.beside.iter().map(|s| format!("{s:?}")));
-            let _ = write!(config, "[decky.parity-{name}]\namount = {CANDIDATES}\nservices = [{}]\ndistro = \"debian\"\n", services.join(", "));
+            let _ =
+                write!(config, "[decky.parity-{name}]\namount = {CANDIDATES}\nservices = [{}]\ndistro = \"debian\"\n", services.join(", "));
             if let Some(archetype) = &script.archetype {
                 let _ = writeln!(config, "archetype = {archetype:?}");
             }
@@ -179,7 +180,21 @@ impl Genuine {
             wait
         "#;
         let child = Command::new("ip")
-            .args(["netns", "exec", &space, "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child=KILL", "/bin/bash", "-c", inside])
+            .args([
+                "netns",
+                "exec",
+                &space,
+                "unshare",
+                "--mount",
+                "--uts",
+                "--ipc",
+                "--pid",
+                "--fork",
+                "--kill-child=KILL",
+                "/bin/bash",
+                "-c",
+                inside,
+            ])
             .env("ROOT", root.path())
             .env("HOST", &place.host)
             .env("FQDN", &place.fqdn)
@@ -210,7 +225,6 @@ impl Genuine {
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
-
 }
 
 impl Drop for Genuine {

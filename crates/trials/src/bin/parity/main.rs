@@ -7,7 +7,13 @@
 //!
 //! `parity [SERVICE …] [--show]`: only these services; `--show` prints every difference.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr, reason = "a tool for its developers: stops where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for its developers: stops where it stands"
+)]
 
 mod lab;
 mod nmap;

@@ -83,7 +83,8 @@ fn said(script: &Script, probe: &Probe, place: &Place) -> String {
 
 fn client(command: &str, place: &Place) -> Vec<u8> {
     let command = filled(command.as_bytes(), place);
-    let output = Command::new("timeout").args(["20", "sh", "-c"]).arg(std::ffi::OsStr::new(&*String::from_utf8_lossy(&command))).output().unwrap();
+    let output =
+        Command::new("timeout").args(["20", "sh", "-c"]).arg(std::ffi::OsStr::new(&*String::from_utf8_lossy(&command))).output().unwrap();
     let mut said = output.stdout;
     said.truncate(MOST);
     said.extend(b"\n--\n");

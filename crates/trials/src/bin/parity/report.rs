@@ -16,7 +16,13 @@ fn percent(result: &Result) -> f64 {
 
 pub(crate) fn say(result: &Result, show: bool) {
     let nmap = result.nmap.as_ref().map_or("", |v| if v.ours == v.genuine { "nmap agrees" } else { "nmap DIFFERS" });
-    println!("{:<28} {:>4}/{:<4} {:>6.2} %  {nmap}", result.version, result.probes - result.different.len(), result.probes, percent(result));
+    println!(
+        "{:<28} {:>4}/{:<4} {:>6.2} %  {nmap}",
+        result.version,
+        result.probes - result.different.len(),
+        result.probes,
+        percent(result)
+    );
     if let Some(verdicts) = result.nmap.as_ref().filter(|v| v.ours != v.genuine) {
         println!("  nmap genuine: {}\n  nmap ours:    {}", verdicts.genuine, verdicts.ours);
     }
