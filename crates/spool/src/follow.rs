@@ -202,8 +202,6 @@ impl Follower {
             match record::front(front) {
                 Front::Record(payload) => return Ok(Next::Record(HEADER + payload.len())),
                 Front::Short(more) if whole => need = more,
-                // Being written at this moment: looking further on would take the record for damage once it is whole.
-                Front::Short(_) if !closed => return Ok(Next::End),
                 Front::Short(_) | Front::Damaged => break,
             }
         }
@@ -220,7 +218,13 @@ impl Follower {
                 continue;
             };
             let more = match record::front(self.buffer.front().get(found..).unwrap_or_default()) {
-                Front::Record(_) => return Ok(Next::Skip(found as u64)),
+                // What stands in front may have been written to its end while the next was looked for.
+                Front::Record(_) => {
+                    return Ok(match record::front(self.buffer.front()) {
+                        Front::Record(payload) => Next::Record(HEADER + payload.len()),
+                        _ => Next::Skip(found as u64),
+                    });
+                }
                 Front::Short(more) => more,
                 Front::Damaged => 0,
             };
